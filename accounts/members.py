@@ -1,0 +1,20 @@
+"""Organizations and who belongs to them."""
+
+from django.db import transaction
+
+from accounts.models import Membership, Organization, User
+
+
+@transaction.atomic
+def create_organization(*, owner: User, name: str = "") -> Organization:
+    """Make an organization owned by this user; named after the address unless told otherwise."""
+    organization = Organization.objects.create(name=name or owner.name or owner.email.partition("@")[0])
+    Membership.objects.create(user=owner, organization=organization, role=Membership.Role.OWNER)
+    return organization
+
+
+def find_membership(*, user: User, organization_id: int | None = None) -> Membership | None:
+    """Return the user's membership in that organization, else the oldest of theirs in an open one."""
+    memberships = user.memberships.select_related("organization").filter(organization__closed_at=None)
+    chosen = memberships.filter(organization=organization_id).first() if organization_id else None
+    return chosen or memberships.order_by("created_at", "pk").first()

@@ -1,0 +1,154 @@
+"""People, their organizations and the API keys those own."""
+
+from typing import Any, Self
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, known by their e-mail address (stored in lower case)."""
+
+    email = models.EmailField("e-mail address", unique=True)
+    name = models.CharField(max_length=100, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class ScopedQuerySet(models.QuerySet[Any]):
+    """Rows that belong to an organization; the one way in which pages see them."""
+
+    owner_path = "created_by"
+
+    def visible_to(self, membership: "Membership") -> Self:
+        """Return the rows this member may see: a plain member's own, else the organization's."""
+        rows = self.filter(organization=membership.organization_id)
+        if membership.role == Membership.Role.MEMBER:
+            rows = rows.filter(**{self.owner_path: membership.user_id})
+        return rows
+
+
+class Organization(models.Model):
+    """Whose wallet pays; made for each user at sign-up."""
+
+    name = models.CharField(max_length=100)
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="Budget days and months follow this zone.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    members = models.ManyToManyField(User, through="Membership")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MEMBER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "organization"], name="one_membership")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class Invitation(models.Model):
+    """Lets one address sign up while SIGNUP=invited."""
+
+    email = models.EmailField(unique=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class APIKey(models.Model):
+    """A key of an organization. The secret is never stored: only its prefix and SHA-256 digest."""
+
+    class Kind(models.TextChoices):
+        STANDARD = "standard"
+        PLAYGROUND = "playground"  # has no digest, so that no secret can match it on /v1
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="keys")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="keys")
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.STANDARD, editable=False)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    families = models.JSONField(default=list, blank=True, help_text="Slugs of the families it may use; empty: all.")
+    daily_budget_nanos = models.BigIntegerField(null=True, blank=True)
+    monthly_budget_nanos = models.BigIntegerField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    allowed_addresses = models.JSONField(default=list, blank=True, help_text="Addresses or networks; empty: all.")
+    may_see_wallet = models.BooleanField(default=False, help_text="Let GET /v1/key tell the wallet's balance.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(kind="playground"), name="one_playground_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def state(self) -> str:
+        """``active``, ``expired`` or ``revoked``."""
+        if self.revoked_at:
+            return "revoked"
+        if self.expires_at and self.expires_at <= timezone.now():
+            return "expired"
+        return "active"
+
+
+class Version(models.Model):
+    """A counter that database triggers bump on any change to the tables it stands for.
+
+    Processes poll it to know when what they keep in memory is out of date
+    (see ``accounts/versions.py``).
+    """
+
+    name = models.CharField(max_length=20, primary_key=True)
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"

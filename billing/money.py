@@ -1,0 +1,63 @@
+"""The one place that knows the scale of money.
+
+Amounts are integers in nano-dollars; prices are integers in micro-dollars per
+1M tokens, so that one token at price p costs p / 1000 nano-dollars.
+"""
+
+from decimal import Decimal, InvalidOperation
+
+NANOS = 10**9
+MICROS = 10**6
+MAX_USD = Decimal("1000000000")
+
+
+class AmountError(ValueError):
+    """A text that is not an amount of US dollars; the message says what to write."""
+
+
+def parse_usd(text: str | Decimal, *, allow_zero: bool = True) -> int:
+    """Return nano-dollars for a text such as ``"12.50"``. Raises AmountError."""
+    try:
+        amount = Decimal(str(text).strip())
+    except InvalidOperation:
+        raise AmountError(f"{str(text)[:40]!r} is not an amount in US dollars; write one such as 12.50") from None
+    if not amount.is_finite() or amount < 0 or amount > MAX_USD or (amount == 0 and not allow_zero):
+        raise AmountError(f"{str(text)[:40]} is out of range; write an amount between 0 and 1000000000")
+    nanos = amount * NANOS
+    if nanos != nanos.to_integral_value():
+        raise AmountError(f"{str(text)[:40]} has more than 9 decimal places")
+    return int(nanos)
+
+
+def parse_price(text: str) -> int:
+    """Return micro-dollars for a price in dollars per 1M tokens, e.g. ``"0.50"``. Raises AmountError."""
+    nanos = parse_usd(text)
+    if nanos % (NANOS // MICROS):
+        raise AmountError(f"{text} has more than 6 decimal places")
+    return nanos // (NANOS // MICROS)
+
+
+def usd(nanos: int) -> str:
+    """Return the exact decimal text without an exponent, e.g. ``"0.000021"``, ``"-1.5"``, ``"0"``."""
+    sign, whole, rest = "-" if nanos < 0 else "", *divmod(abs(nanos), NANOS)
+    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
+def format_usd(nanos: int) -> str:
+    """Return an amount for people: ``$41.73``, four decimals below a dollar, all where it is tiny."""
+    sign, size = "-" if nanos < 0 else "", abs(nanos)
+    if size and size < NANOS // 100:
+        return f"{sign}${usd(size)}"
+    places = 2 if size >= NANOS or not size else 4
+    return f"{sign}${Decimal(size) / NANOS:,.{places}f}"
+
+
+def charge(input_tokens: int, cached_tokens: int, output_tokens: int, prices: tuple[int, int, int]) -> int:
+    """Return the nano-dollars that these tokens cost, rounded up once.
+
+    ``prices`` are micro-dollars per 1M (input, cached input, output) tokens;
+    ``cached_tokens`` are part of ``input_tokens``.
+    """
+    input_price, cached_price, output_price = prices
+    total = (input_tokens - cached_tokens) * input_price + cached_tokens * cached_price + output_tokens * output_price
+    return -(-total // 1000)

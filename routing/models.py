@@ -1,0 +1,128 @@
+"""Model families, the providers that host them, and the pools of routes between."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from routing import dialects
+
+
+class Family(models.Model):
+    """One of the model families that have a page: its facts come from the catalogue."""
+
+    slug = models.SlugField(max_length=32, unique=True, editable=False)
+    name = models.CharField(max_length=64)
+    company = models.CharField(max_length=100)
+    reasoning = models.PositiveSmallIntegerField(validators=[MaxValueValidator(5)])
+    coding = models.PositiveSmallIntegerField(validators=[MaxValueValidator(5)])
+    best_for = models.CharField(max_length=200)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "families"
+        ordering = ["position", "slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Model(models.Model):
+    """What a client names in ``model``; its slug is the public id and never changes."""
+
+    slug = models.SlugField(max_length=64, unique=True, editable=False)
+    family = models.ForeignKey(Family, on_delete=models.PROTECT, related_name="models")
+    context_length = models.PositiveIntegerField(help_text="Tokens of input and output together.")
+    max_output_tokens = models.PositiveIntegerField(help_text="The longest answer.")
+    default_output_tokens = models.PositiveIntegerField(help_text="The limit of a request that names none.")
+    thinks = models.BooleanField(default=False)
+    tokens_per_byte_bound = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(0.01), MaxValueValidator(1.0)],
+        help_text="The most tokens that one byte of UTF-8 text can cost.",
+    )
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Alias(models.Model):
+    """Another name under which a model is found."""
+
+    name = models.CharField(max_length=100, unique=True)
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="aliases")
+
+    class Meta:
+        verbose_name_plural = "aliases"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Provider(models.Model):
+    """A company that answers requests, and where it does so."""
+
+    slug = models.SlugField(max_length=32, unique=True)
+    name = models.CharField(max_length=100)
+    country = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Upstream(models.Model):
+    """One address of a provider with one credential, spoken to in one dialect."""
+
+    slug = models.SlugField(max_length=64, unique=True)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="upstreams")
+    base_url = models.URLField("address", help_text="Up to the part before /chat/completions.")
+    dialect = models.CharField(max_length=32, choices=dialects.choices, default="openai")
+    credential = models.BinaryField(null=True, blank=True, editable=False, help_text="Encrypted; written, never read.")
+    credential_env = models.CharField(max_length=64, blank=True, help_text="Environment variable that holds it.")
+    proxy = models.CharField(max_length=200, blank=True, help_text="HTTP proxy for this upstream.")
+    bills_after_abort = models.BooleanField(
+        default=False, help_text="Goes on billing when we hang up: read answers to their end."
+    )
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Pool(models.Model):
+    """The routes that serve a model."""
+
+    model = models.OneToOneField(Model, on_delete=models.CASCADE, related_name="pool")
+
+    def __str__(self) -> str:
+        return self.model.slug
+
+
+class Route(models.Model):
+    """An upstream in a pool. Priority 1 is tried before 2; weight shares traffic inside a level."""
+
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="routes")
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="routes")
+    upstream_model = models.CharField(max_length=128, help_text="The model's id at the upstream.")
+    priority = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    weight = models.PositiveSmallIntegerField(default=100, help_text="0: only when the others of its level fail.")
+    enabled = models.BooleanField(default=True)
+    from_environment = models.BooleanField(default=False, editable=False)
+    context_length = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the model's.")
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the model's.")
+    tools = models.BooleanField(default=True)
+    images = models.BooleanField(default=True)
+    json_mode = models.BooleanField("JSON mode", default=True)
+
+    class Meta:
+        ordering = ["priority", "-weight", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["pool", "upstream", "upstream_model"], name="one_route"),
+            models.CheckConstraint(condition=Q(priority__gte=1), name="priority_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream} · {self.upstream_model}"
+
+    def clean(self) -> None:
+        if not self.upstream_model.strip():
+            raise ValidationError({"upstream_model": "Name the model as the upstream calls it."})

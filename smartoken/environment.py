@@ -1,0 +1,138 @@
+"""The environment variables an operator may set: the one list, and how they are read.
+
+``SETTINGS`` is what the docs print. A value that makes no sense raises
+``ImproperlyConfigured`` with a sentence that says what to write instead.
+"""
+
+import ipaddress
+import os
+import secrets
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from urllib.parse import ParseResult, urlparse
+
+import environ
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable: its name, how django-environ casts it, its default and what it does."""
+
+    name: str
+    cast: Any
+    default: Any
+    help: str
+
+
+SETTINGS = [
+    Setting("SMARTOKEN_DATA", str, str(BASE_DIR / "var"), "Folder of all state: SQLite file, secrets, Celery's files."),
+    Setting("SMARTOKEN_URL", str, "http://127.0.0.1:8000", "The one public address: hosts, cookies, links, samples."),
+    Setting("DATABASE_URL", str, "", "PostgreSQL address. Empty: a SQLite file in SMARTOKEN_DATA."),
+    Setting("REDIS_URL", str, "", "Redis or Valkey for Celery and the cache. Empty: folders in SMARTOKEN_DATA."),
+    Setting("SECRET_KEY", str, "", "Signs sessions and links. Empty: made once in SMARTOKEN_DATA."),
+    Setting("SMARTOKEN_CREDENTIAL_KEYS", list, [], "Fernet keys for provider credentials, newest first. Empty: made once."),
+    Setting("TRUSTED_PROXIES", list, [], "Addresses or networks that may set forwarding headers."),
+    Setting("SIGNUP", str, "open", "Who may sign up: open, domains, invited or closed."),
+    Setting("SIGNUP_DOMAINS", list, [], "With SIGNUP=domains: the e-mail domains that may sign up."),
+    Setting("SIGNUP_CREDIT_USD", str, "", "Credit for a confirmed address, once. Empty: 1 with SQLite, else 0."),
+    Setting("EMAIL_URL", str, "", "How mail is sent, e.g. smtp+tls://user:password@host:587. Empty: links are shown."),
+    Setting("MAIL_FROM", str, "", "Sender of mails. Empty: no-reply at the public host."),
+    Setting("SMARTOKEN_DEMO", bool, None, "Serve pools without a route by the built-in demo. Empty: only with SQLite."),
+    Setting("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS", bool, False, "1 allows upstreams on private and loopback addresses."),
+    Setting("SMARTOKEN_DRAIN_SECONDS", float, 30.0, "How long open answers may run on after TERM."),
+    Setting("SMARTOKEN_BODY_LIMIT_MB", int, 32, "Largest request body."),
+    Setting("SMARTOKEN_BODIES_IN_FLIGHT_MB", int, 256, "Request bodies held in memory at once by a process."),
+    Setting("SMARTOKEN_BODY_SECONDS", float, 30.0, "How long a client may take to send its body."),
+    Setting("SMARTOKEN_CONNECT_SECONDS", float, 5.0, "How long connecting to an upstream may take."),
+    Setting("SMARTOKEN_FIRST_BYTE_SECONDS", float, 60.0, "How long an upstream may take to its first byte."),
+    Setting("SMARTOKEN_FIRST_BYTE_THINKING_SECONDS", float, 300.0, "The same for models that think."),
+    Setting("SMARTOKEN_IDLE_SECONDS", float, 120.0, "Longest silence inside an answer."),
+    Setting("SMARTOKEN_ANSWER_SECONDS", float, 1800.0, "Longest answer."),
+    Setting("SMARTOKEN_CLIENT_STALL_SECONDS", float, 60.0, "How long a client may read nothing."),
+    Setting("LOG_LEVEL", str, "WARNING", "DEBUG, INFO, WARNING or ERROR."),
+    Setting("DEBUG", bool, False, "Django's debug pages. Never on a public address."),
+]
+
+env = environ.Env(**{setting.name: (setting.cast, setting.default) for setting in SETTINGS})
+
+DATA_DIR = Path(env("SMARTOKEN_DATA")).expanduser().resolve()
+
+
+def _refuse(name: str, problem: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{name}: {problem}")
+
+
+def public_url() -> ParseResult:
+    """Return SMARTOKEN_URL, checked: scheme and host, no path, no query."""
+    url = urlparse(env("SMARTOKEN_URL").rstrip("/"))
+    if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or url.username:
+        raise _refuse("SMARTOKEN_URL", "write an address such as https://gateway.example.com, without a path")
+    return url
+
+
+def database_config() -> dict[str, Any]:
+    """Return Django's DATABASES entry for DATABASE_URL, or for the SQLite file."""
+    if not env("DATABASE_URL"):
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "smartoken.sqlite3",
+            "OPTIONS": {
+                # A write transaction takes its lock at the start: a deferred one
+                # fails at once, whatever the timeout, when it turns into a writer.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 5,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    config: dict[str, Any] = env.db_url("DATABASE_URL")
+    if "postgresql" not in config["ENGINE"]:
+        raise _refuse("DATABASE_URL", "only postgres:// addresses are supported; leave it empty for SQLite")
+    return config
+
+
+def read_secret(name: str, kind: str = "text") -> str:
+    """Return the secret in DATA_DIR/secret/<name>, made with mode 0600 on first use."""
+    folder = DATA_DIR / "secret"
+    path = folder / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(Fernet.generate_key().decode() if kind == "fernet" else secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def check_values() -> None:
+    """Raise ImproperlyConfigured for the first variable whose value makes no sense."""
+    if env("SIGNUP") not in ("open", "domains", "invited", "closed"):
+        raise _refuse("SIGNUP", "write open, domains, invited or closed")
+    if env("SIGNUP") == "domains" and not env("SIGNUP_DOMAINS"):
+        raise _refuse("SIGNUP_DOMAINS", "name at least one e-mail domain, or set SIGNUP=open")
+    try:
+        if not Decimal(env("SIGNUP_CREDIT_USD") or "0") >= 0:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise _refuse("SIGNUP_CREDIT_USD", "write an amount in US dollars such as 1 or 0.50") from None
+    for network in env("TRUSTED_PROXIES"):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise _refuse("TRUSTED_PROXIES", f"{network!r} is not an address or a network") from None
+    for setting in SETTINGS:
+        if setting.cast in (int, float) and not env(setting.name) > 0:
+            raise _refuse(setting.name, "write a number above 0")
+    for key in env("SMARTOKEN_CREDENTIAL_KEYS"):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise _refuse("SMARTOKEN_CREDENTIAL_KEYS", "write Fernet keys (44 characters of base64), newest first") from None
+
+
+check_values()

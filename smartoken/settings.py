@@ -1,0 +1,220 @@
+"""Every setting, read from the environment; nonsense refuses to start.
+
+The variables an operator may set are described once, in ``SETTINGS`` of
+``smartoken/environment.py``; this module only turns them into Django's names.
+"""
+
+from smartoken.environment import (
+    BASE_DIR,
+    DATA_DIR,
+    database_config,
+    env,
+    public_url,
+    read_secret,
+)
+
+EMBEDDED = not env("DATABASE_URL")
+"""True when the state lies in DATA_DIR's SQLite file and nothing else is configured."""
+
+DEBUG = env("DEBUG")
+SECRET_KEY = env("SECRET_KEY") or read_secret("secret-key")
+
+# --- the one public address ------------------------------------------------
+PUBLIC_URL = public_url()
+SMARTOKEN_URL = PUBLIC_URL.geturl()
+SECURE = PUBLIC_URL.scheme == "https"
+ALLOWED_HOSTS = [PUBLIC_URL.hostname] + (["127.0.0.1", "localhost", "[::1]"] if not SECURE else [])
+CSRF_TRUSTED_ORIGINS = [SMARTOKEN_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_SSL_REDIRECT = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env("TRUSTED_PROXIES") else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+TRUSTED_PROXIES = env("TRUSTED_PROXIES")
+
+# --- applications ----------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "smartoken.apps.SmartokenConfig",
+    "accounts.apps.AccountsConfig",
+    "billing.apps.BillingConfig",
+    "routing.apps.RoutingConfig",
+    "playground.apps.PlaygroundConfig",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "rest_framework",
+    "drf_spectacular",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.middleware.OrganizationMiddleware",
+]
+ROOT_URLCONF = "smartoken.urls"
+ASGI_APPLICATION = "smartoken.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "smartoken.context.site",
+            ],
+            "builtins": ["smartoken.templatetags.money", "smartoken.templatetags.page"],
+        },
+    }
+]
+
+# --- data ------------------------------------------------------------------
+DATABASES = {"default": database_config()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env("REDIS_URL")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- people ----------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.scheme
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "SmarToken: "
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "dashboard"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+SIGNUP = env("SIGNUP")
+SIGNUP_DOMAINS = [domain.lower() for domain in env("SIGNUP_DOMAINS")]
+SIGNUP_CREDIT_USD = env("SIGNUP_CREDIT_USD") or ("1" if EMBEDDED else "0")
+
+# --- mail ------------------------------------------------------------------
+MAIL_CONFIGURED = bool(env("EMAIL_URL"))
+if MAIL_CONFIGURED:
+    globals().update(env.email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("MAIL_FROM") or f"SmarToken <no-reply@{PUBLIC_URL.hostname}>"
+
+# --- pages -----------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+
+# --- background work -------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+if not REDIS_URL:
+    # One folder in and out: what a process writes, the worker reads.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(DATA_DIR / "celery"),
+        "data_folder_out": str(DATA_DIR / "celery"),
+        "control_folder": str(DATA_DIR / "celery-control"),
+        "polling_interval": 0.1,
+    }
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery-beat")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "billing.tasks.sweep_holds", "schedule": 30.0},
+    "close-windows": {"task": "billing.tasks.open_due_windows", "schedule": 60.0},
+    "reconcile": {"task": "billing.tasks.check_ledger", "schedule": 3600.0},
+}
+
+# --- the gateway -----------------------------------------------------------
+DEMO = env("SMARTOKEN_DEMO") if env("SMARTOKEN_DEMO") is not None else EMBEDDED
+ALLOW_PRIVATE_UPSTREAMS = env("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS")
+CREDENTIAL_KEYS = env("SMARTOKEN_CREDENTIAL_KEYS") or [read_secret("credential-key", kind="fernet")]
+DRAIN_SECONDS = env("SMARTOKEN_DRAIN_SECONDS")
+BODY_LIMIT_BYTES = env("SMARTOKEN_BODY_LIMIT_MB") * 1024 * 1024
+BODIES_IN_FLIGHT_BYTES = env("SMARTOKEN_BODIES_IN_FLIGHT_MB") * 1024 * 1024
+BODY_SECONDS = env("SMARTOKEN_BODY_SECONDS")
+CONNECT_SECONDS = env("SMARTOKEN_CONNECT_SECONDS")
+FIRST_BYTE_SECONDS = env("SMARTOKEN_FIRST_BYTE_SECONDS")
+FIRST_BYTE_THINKING_SECONDS = env("SMARTOKEN_FIRST_BYTE_THINKING_SECONDS")
+IDLE_SECONDS = env("SMARTOKEN_IDLE_SECONDS")
+ANSWER_SECONDS = env("SMARTOKEN_ANSWER_SECONDS")
+CLIENT_STALL_SECONDS = env("SMARTOKEN_CLIENT_STALL_SECONDS")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+UNFOLD = {"SITE_TITLE": "SmarToken", "SITE_HEADER": "SmarToken admin", "SITE_URL": "/"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "smartoken.logs.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL")},
+    "loggers": {
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,13 @@
+"""Amounts for people: always in US dollars, as exact as they need to be."""
+
+from django import template
+
+from billing import money
+
+register = template.Library()
+
+
+@register.filter
+def usd(nanos: int | None) -> str:
+    """Format nano-dollars for a page, e.g. ``$0.000021`` or ``$41.73``; nothing for None."""
+    return "" if nanos is None else money.format_usd(nanos)

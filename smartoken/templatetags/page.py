@@ -1,0 +1,5 @@
+"""Small helpers for templates."""
+
+from django import template
+
+register = template.Library()
