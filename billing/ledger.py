@@ -1,0 +1,56 @@
+"""The append-only ledger: wallets, and every movement that is not a request's charge."""
+
+import uuid
+
+from django.db import transaction
+
+from accounts.models import Organization
+from billing import budgets, locks, rows
+from billing.models import LedgerEntry, Limit
+
+Kind = LedgerEntry.Kind
+
+
+class LedgerError(ValueError):
+    """A movement that can't be made; the message is for people."""
+
+
+def get_wallet(*, organization: Organization) -> Limit:
+    """Return the organization's wallet, made on first use."""
+    budgets.ensure_wallets([organization.pk])
+    return Limit.objects.get(kind=Limit.Kind.WALLET, organization=organization)
+
+
+def grant(
+    *, organization: Organization, nanos: int, actor: str, reason: str = "", reference: str | None = None
+) -> LedgerEntry:
+    """Give credit. The same reference again gives nothing and returns the first entry."""
+    if nanos <= 0:
+        raise LedgerError("A grant must be above 0.")
+    return _add(organization, Kind.GRANT, nanos, actor, reason, reference or uuid.uuid4().hex)
+
+
+@transaction.atomic
+def _add(
+    organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str
+) -> LedgerEntry:
+    """Write one entry and move the wallet's limit by it, once per kind and reference."""
+    wallet = get_wallet(organization=organization)
+    locks.lock_limits([wallet.pk])
+    entry, is_new = LedgerEntry.objects.get_or_create(
+        kind=kind,
+        reference=reference,
+        defaults={
+            "organization": organization,
+            "wallet": wallet,
+            "amount_nanos": nanos,
+            "actor": actor[:100],
+            "reason": reason[:200],
+            "created_at": rows.read_clock(),
+        },
+    )
+    if is_new:
+        changes = locks.LimitChanges()
+        changes.add([wallet.pk], limit=nanos)
+        changes.write()
+    return entry

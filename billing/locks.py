@@ -1,0 +1,107 @@
+"""The one order in which money is locked: limits by id, then holds by id, before any insert.
+
+Gateway, sweeper, admin, payments and Celery all lock through these functions, so
+that no two of them wait for each other in a circle. PostgreSQL takes FOR NO KEY
+UPDATE, which goes together with the KEY SHARE locks of inserts that refer to a row.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from billing import rows
+
+
+@dataclass(slots=True)
+class LimitRow:
+    """A locked limit; ``take`` and ``spend`` keep it right while a batch is decided."""
+
+    id: int
+    kind: str
+    limit: int | None
+    spent: int
+    held: int
+
+    @property
+    def free(self) -> int | None:
+        return None if self.limit is None else self.limit - self.spent - self.held
+
+
+@dataclass(slots=True)
+class HoldRow:
+    """A locked hold, as far as ending it needs it."""
+
+    id: UUID
+    state: str
+    amount: int
+    charged: int
+    uncollected: int
+    wallet_id: int
+    day_id: int
+    month_id: int
+    output_limit: int
+
+
+def _suffix(skip_locked: bool) -> str:
+    if not rows.is_postgresql():
+        return ""
+    return " FOR NO KEY UPDATE SKIP LOCKED" if skip_locked else " FOR NO KEY UPDATE"
+
+
+def lock_limits(ids: Collection[int], *, skip_locked: bool = False) -> dict[int, LimitRow]:
+    """Lock these limits in the order of their ids; with ``skip_locked`` leave out those somebody has."""
+    if not ids:
+        return {}
+    ordered = sorted(ids)
+    found = rows.execute(
+        "SELECT id, kind, limit_nanos, spent_nanos, held_nanos FROM billing_limit "  # noqa: S608
+        f"WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
+        ordered,
+    )
+    return {row[0]: LimitRow(*row) for row in found}
+
+
+def lock_holds(ids: Collection[UUID], *, skip_locked: bool = False) -> dict[UUID, HoldRow]:
+    """Lock these holds in the order of their ids. Lock their limits first."""
+    if not ids:
+        return {}
+    ordered = sorted(ids)
+    found = rows.execute(
+        "SELECT id, state, amount_nanos, charged_nanos, uncollected_nanos, wallet_id, day_id, month_id, output_limit "  # noqa: S608
+        f"FROM billing_hold WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
+        [rows.adapt(id_) for id_ in ordered],
+    )
+    return {row.id: row for row in map(_read_hold, found)}
+
+
+def _read_hold(row: tuple[Any, ...]) -> HoldRow:
+    return HoldRow(rows.read_uuid(row[0]), *row[1:])
+
+
+class LimitChanges:
+    """Sums of what a batch adds to ``spent`` and ``held`` of each limit; written in one statement."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, list[int]] = {}
+
+    def add(self, ids: Collection[int], *, spent: int = 0, held: int = 0, limit: int = 0) -> None:
+        for id_ in ids:
+            sums = self._sums.setdefault(id_, [0, 0, 0])
+            sums[0] += spent
+            sums[1] += held
+            sums[2] += limit
+
+    def write(self) -> None:
+        if not self._sums:
+            return
+        values, parameters = rows.values_list(
+            [(id_, *sums) for id_, sums in sorted(self._sums.items())], ["bigint"] * 4
+        )
+        rows.execute(
+            f"WITH change (limit_id, spent, held, more) AS (VALUES {values}) "  # noqa: S608
+            "UPDATE billing_limit SET spent_nanos = spent_nanos + change.spent, "
+            "held_nanos = held_nanos + change.held, limit_nanos = limit_nanos + change.more "
+            "FROM change WHERE billing_limit.id = change.limit_id",
+            parameters,
+        )

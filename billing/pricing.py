@@ -1,0 +1,37 @@
+"""What models cost. A price row never changes: a new one follows it."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from billing.models import Price
+
+
+class PriceError(ValueError):
+    """A price that can't be set; the message is for people."""
+
+
+def current_prices() -> dict[str, Price]:
+    """Return model slug → the price in force now."""
+    prices = Price.objects.filter(starts_at__lte=timezone.now()).order_by("starts_at")
+    return {price.model: price for price in prices}
+
+
+def set_price(
+    *, model: str, input_micros: int, cached_micros: int, output_micros: int, starts_at: datetime | None = None
+) -> Price:
+    """Add a price in micro-dollars per 1M tokens, from ``starts_at`` (now) on. Raises PriceError."""
+    if min(input_micros, cached_micros, output_micros) < 0:
+        raise PriceError("A price can't be negative.")
+    if cached_micros > input_micros:
+        raise PriceError("Cached input can't cost more than input.")
+    now = timezone.now()
+    if starts_at and starts_at < now:
+        raise PriceError("A price can't begin in the past: what was charged stays charged.")
+    return Price.objects.create(
+        model=model,
+        input_micros=input_micros,
+        cached_micros=cached_micros,
+        output_micros=output_micros,
+        starts_at=starts_at or now,
+    )
