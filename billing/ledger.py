@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.models import Organization
 from billing import budgets, locks, rows
@@ -54,3 +55,30 @@ def _add(
         changes.add([wallet.pk], limit=nanos)
         changes.write()
     return entry
+
+
+POSTGRESQL_FUNCTION = """
+CREATE OR REPLACE FUNCTION smartoken_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only';
+END $$
+"""
+
+
+def install_append_only(database: BaseDatabaseWrapper) -> None:
+    """Let the database itself refuse to change or delete an entry."""
+    with database.cursor() as cursor:
+        if database.vendor == "postgresql":
+            cursor.execute(POSTGRESQL_FUNCTION)
+        for event in ("update", "delete"):
+            name = f"billing_ledgerentry_no_{event}"
+            if database.vendor == "postgresql":
+                cursor.execute(
+                    f"CREATE OR REPLACE TRIGGER {name} BEFORE {event} ON billing_ledgerentry "
+                    "FOR EACH ROW EXECUTE FUNCTION smartoken_refuse_change()"
+                )
+            else:
+                cursor.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {event} ON billing_ledgerentry "
+                    "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+                )

@@ -1,0 +1,281 @@
+"""Admission: sets aside the most a request can cost, or says which limit stands in the way.
+
+A batch of requests is decided in one transaction:
+1. windows that are missing are made, in a transaction of their own (``budgets.open_windows``);
+2. all limits are locked in one statement;
+3. Python admits in order of arrival, wallets taking turns;
+4. the holds go in by one insert; what they add to the limits is summed from the rows
+   that were really inserted, so that a batch whose COMMIT is unknown can be run again.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain, zip_longest
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.keys import KeyRecord
+from billing import budgets, locks, money, rows
+from billing.budgets import KeyLimits
+from billing.locks import HoldRow, LimitRow
+from billing.models import Hold, Limit
+
+MIN_DEFAULT_OUTPUT = 2048
+"""A request without a limit of its own is refused rather than given less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRecord:
+    """A price row in memory: micro-dollars per 1M input, cached and output tokens."""
+
+    id: int
+    micros: tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class HoldRequest:
+    """What a request may cost at the most.
+
+    ``input_bound`` is the most input tokens it can be; ``output_limit`` what the client
+    asked for, per choice, None if it named none; ``default_output`` is taken then.
+    """
+
+    id: UUID
+    key: KeyRecord
+    model: str
+    price: PriceRecord
+    input_bound: int
+    output_limit: int | None
+    default_output: int
+    choices: int = 1
+    may_lower: bool = False
+    stream: bool = False
+    client_request_id: str = ""
+    sdk_retry: int = 0
+    seconds: float = 1800.0
+    asked_at: float = field(default_factory=time.monotonic)
+
+    def cost(self, output_limit: int) -> int:
+        return money.charge(self.input_bound, 0, output_limit * self.choices, self.price.micros)
+
+    def affordable_output(self, nanos: int) -> int:
+        """Return the largest output limit whose cost is at most this."""
+        input_price, _, output_price = self.price.micros
+        left = nanos * 1000 - self.input_bound * input_price
+        if left < 0:
+            return 0
+        return left // (output_price * self.choices) if output_price else 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An open hold, as the request's journey carries it to its end."""
+
+    request: HoldRequest
+    process: UUID
+    limits: KeyLimits
+    amount: int
+    output_limit: int
+    started_at: datetime
+    left: dict[str, int | None]
+    """Limit kind → nano-dollars still free behind this hold; None where there is no budget."""
+
+    @property
+    def is_lowered(self) -> bool:
+        return self.output_limit < (self.request.output_limit or self.request.default_output)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request was not admitted; ``is_passing`` when only open holds stand in the way."""
+
+    kind: str
+    limit: int
+    spent: int
+    held: int
+    resets_at: datetime | None
+    is_passing: bool
+
+
+class Deferred:
+    """The limits are locked by somebody else: to be tried again, without making others wait."""
+
+
+DEFERRED = Deferred()
+Decision = Admission | Refusal | Deferred
+
+
+class Admissions:
+    """Admits batches for one gateway process; remembers the current windows of its keys."""
+
+    def __init__(self, process: UUID) -> None:
+        self._process = process
+        self._limits: dict[int, KeyLimits] = {}
+
+    def admit_batch(
+        self, requests: Sequence[HoldRequest], *, is_replay: bool = False, skip_locked: bool = False
+    ) -> list[Decision]:
+        """Return a decision for each request, in their order, committed.
+
+        ``is_replay``: this batch was run before and its COMMIT may have succeeded.
+        """
+        self._find_limits(requests, datetime.now(UTC))
+        try:
+            return self._decide_batch(requests, is_replay, skip_locked)
+        except _WindowOverError:
+            self._limits.clear()
+            self._find_limits(requests, datetime.now(UTC))
+            return self._decide_batch(requests, is_replay, skip_locked)
+
+    def _find_limits(self, requests: Sequence[HoldRequest], now: datetime) -> None:
+        missing = set()
+        for request in requests:
+            known = self._limits.get(request.key.id)
+            if known is None or not known.are_current(now):
+                missing.add(request.key.id)
+        if missing:
+            self._limits.update(budgets.open_windows(missing))
+
+    @transaction.atomic
+    def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
+        rows.set_lock_timeout()
+        ids = {id_ for request in requests for id_ in self._limits[request.key.id].ids}
+        locked = locks.lock_limits(ids, skip_locked=skip_locked)
+        known = locks.lock_holds([request.id for request in requests]) if is_replay else {}
+        now = rows.read_clock()
+        decisions: dict[UUID, Decision] = {}
+        for request in _take_turns(requests):
+            decisions[request.id] = self._decide(request, locked, known.get(request.id), now)
+        self._write([decision for decision in decisions.values() if isinstance(decision, Admission)], now)
+        return [decisions[request.id] for request in requests]
+
+    def _decide(
+        self, request: HoldRequest, locked: dict[int, LimitRow], known: HoldRow | None, now: datetime
+    ) -> Decision:
+        limits = self._limits[request.key.id]
+        if not limits.are_current(now):
+            raise _WindowOverError
+        if not all(id_ in locked for id_ in limits.ids):
+            return DEFERRED
+        own = [locked[id_] for id_ in limits.ids]
+        if known:
+            return self._admit(request, limits, known.amount, known.output_limit, own, now)
+        free = min(row.free for row in own if row.free is not None)
+        output_limit = choose_output_limit(request, free)
+        amount = request.cost(output_limit)
+        if amount > free:
+            return _refuse(amount, own, limits)
+        for row in own:
+            row.held += amount
+        return self._admit(request, limits, amount, output_limit, own, now)
+
+    def _admit(
+        self,
+        request: HoldRequest,
+        limits: KeyLimits,
+        amount: int,
+        output_limit: int,
+        own: list[LimitRow],
+        now: datetime,
+    ) -> Admission:
+        left = {row.kind: row.free for row in own}
+        return Admission(request, self._process, limits, amount, output_limit, now, left)
+
+    def _write(self, admissions: list[Admission], now: datetime) -> None:
+        inserted = insert_holds(admissions, Hold.State.OPEN)
+        changes = locks.LimitChanges()
+        for row in inserted:
+            changes.add(row[1:4], held=row[4])
+        changes.write()
+
+
+class _WindowOverError(Exception):
+    """A window ended between finding it and locking it."""
+
+
+HOLD_COLUMNS = (
+    "id, state, organization_id, key_id, user_id, wallet_id, day_id, month_id, amount_nanos, charged_nanos, "
+    "uncollected_nanos, model, price_id, input_estimate, output_limit, stream, client_request_id, sdk_retry, "
+    "process, started_at, deadline_at, ended_at, checkpoint"
+).split(", ")
+
+
+def insert_holds(
+    admissions: Sequence[Admission], state: Hold.State, ended_at: datetime | None = None
+) -> list[tuple[UUID, int, int, int, int]]:
+    """Insert the holds that are not there yet; return id, limit ids and amount of the new ones."""
+    values = [_hold_values(admission, state, ended_at) for admission in admissions]
+    inserted = rows.insert(
+        "billing_hold", HOLD_COLUMNS, values, returning="id, wallet_id, day_id, month_id, amount_nanos"
+    )
+    return [(rows.read_uuid(row[0]), *row[1:5]) for row in inserted]
+
+
+def _hold_values(admission: Admission, state: Hold.State, ended_at: datetime | None) -> tuple[object, ...]:
+    request, key = admission.request, admission.request.key
+    return (
+        request.id,
+        state.value,
+        key.organization_id,
+        key.id,
+        key.user_id,
+        *admission.limits.ids,
+        admission.amount,
+        0,
+        0,
+        request.model,
+        request.price.id,
+        request.input_bound,
+        admission.output_limit,
+        request.stream,
+        request.client_request_id,
+        request.sdk_retry,
+        admission.process,
+        admission.started_at,
+        # Beyond the longest answer and its settle: whatever is still open then has leaked.
+        admission.started_at + timedelta(seconds=request.seconds + 120),
+        ended_at,
+        None,
+    )
+
+
+def choose_output_limit(request: HoldRequest, free: int) -> int:
+    """Return the output limit to hold for, whether or not it fits.
+
+    A client's own limit is lowered only if it asked for that. The default is taken
+    down to what half of the free money buys, but not below MIN_DEFAULT_OUTPUT.
+    """
+    if request.output_limit is not None:
+        if request.may_lower and request.cost(request.output_limit) > free:
+            return max(1, min(request.output_limit, request.affordable_output(free)))
+        return request.output_limit
+    default = request.default_output
+    if request.cost(default) <= free // 2:
+        return default
+    return min(default, max(request.affordable_output(free // 2), MIN_DEFAULT_OUTPUT))
+
+
+def _refuse(amount: int, own: list[LimitRow], limits: KeyLimits) -> Refusal:
+    tightest = min((row for row in own if row.free is not None), key=lambda row: row.free or 0)
+    assert tightest.limit is not None
+    ends = {Limit.Kind.KEY_DAY.value: limits.day_ends_at, Limit.Kind.KEY_MONTH.value: limits.month_ends_at}
+    passing = all(row.limit is None or row.limit - row.spent >= amount for row in own)
+    return Refusal(
+        kind=tightest.kind,
+        limit=tightest.limit,
+        spent=tightest.spent,
+        held=tightest.held,
+        resets_at=ends.get(tightest.kind),
+        is_passing=passing,
+    )
+
+
+def _take_turns(requests: Sequence[HoldRequest]) -> Iterator[HoldRequest]:
+    """Yield the requests wallet by wallet in turns, so that one caller can't fill a batch for all."""
+    queues: dict[int, list[HoldRequest]] = {}
+    for request in requests:
+        queues.setdefault(request.key.organization_id, []).append(request)
+    return (request for request in chain.from_iterable(zip_longest(*queues.values())) if request is not None)

@@ -1,0 +1,326 @@
+"""Settling: charges what a request used, gives the rest of its hold back, writes its record.
+
+By the state in which the hold is found, under the locks:
+- open: charged min(actual, held + what its limits still have free), settled or released;
+- settled or released: this settle ran before: the same figures back, nothing moves;
+- expired: the sweeper was first: one adjustment for the difference;
+- missing: the database lost it: inserted as settled and charged what is free.
+
+Every sum comes from the rows that a statement moved, so that a batch whose COMMIT
+is unknown can be run again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import locks, money, rows
+from billing.holds import DEFERRED, Admission, Deferred, insert_holds
+from billing.locks import HoldRow, LimitRow
+from billing.models import Hold, LedgerEntry, UsageRecord
+
+MAX_TOKENS = 10**9
+State = Hold.State
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Counts of a request; ``cached`` are part of ``input``, ``reasoning`` of ``output``."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @classmethod
+    def clamped(cls, input: object, cached: object, output: object, reasoning: object) -> "Tokens":
+        """Return counts as a provider reported them, forced into 0…10⁹ and into each other."""
+        into, out = _clamp(input), _clamp(output)
+        return cls(into, min(_clamp(cached), into), out, min(_clamp(reasoning), out))
+
+
+def _clamp(count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, int):
+        return 0
+    return max(0, min(count, MAX_TOKENS))
+
+
+@dataclass(slots=True)
+class Settlement:
+    """How a request ended: what its record says beside the money."""
+
+    admission: Admission
+    tokens: Tokens
+    status: str
+    http_status: int
+    ended_by: str
+    count_source: str
+    total_ms: int
+    error_code: str = ""
+    finish_reason: str = ""
+    provider: str = ""
+    upstream: str = ""
+    upstream_model: str = ""
+    provider_request_id: str = ""
+    demo: bool = False
+    first_token_ms: int | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    cost: Decimal | None = None
+    cost_currency: str = ""
+    cost_nanos: int | None = None
+    is_sweep: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return self.admission.request.id
+
+    @property
+    def actual(self) -> int:
+        """What the tokens cost, in nano-dollars."""
+        counts = self.tokens
+        return money.charge(counts.input, counts.cached, counts.output, self.admission.request.price.micros)
+
+    def money_only(self) -> "Settlement":
+        """Return the same without any text that came from outside."""
+        return replace(
+            self, error_code="", finish_reason="", upstream_model="", provider_request_id="", attempts=[]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a settle came to, in nano-dollars."""
+
+    charge: int
+    uncollected: int
+    left: dict[str, int | None]
+
+
+@transaction.atomic
+def settle_batch(
+    settlements: Sequence[Settlement], *, is_replay: bool = False, skip_locked: bool = False
+) -> list[Outcome | Deferred]:
+    """Return the outcome of each settlement, in their order, committed."""
+    rows.set_lock_timeout()
+    ids = {id_ for settlement in settlements for id_ in settlement.admission.limits.ids}
+    limits = locks.lock_limits(ids, skip_locked=skip_locked)
+    ready = [s for s in settlements if all(id_ in limits for id_ in s.admission.limits.ids)]
+    holds = locks.lock_holds([s.id for s in ready])
+    batch = _Batch(limits, rows.read_clock())
+    outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
+    batch.write()
+    return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
+
+
+class _Batch:
+    """One transaction's settlements: decided one by one, then written together."""
+
+    def __init__(self, limits: dict[int, LimitRow], now: datetime) -> None:
+        self.limits = limits
+        self.now = now
+        self.ending: dict[UUID, tuple[Settlement, Outcome]] = {}
+        self.missing: dict[UUID, tuple[Settlement, Outcome]] = {}
+        self.late: list[tuple[Settlement, HoldRow, int]] = []
+
+    def decide(self, settlement: Settlement, hold: HoldRow | None) -> Outcome:
+        if hold is None:
+            return self._charge(settlement, 0, self.missing)
+        if hold.state == State.OPEN:
+            return self._charge(settlement, hold.amount, self.ending)
+        if hold.state == State.EXPIRED and not settlement.is_sweep:
+            return self._adjust(settlement, hold)
+        return Outcome(hold.charged, hold.uncollected, self._left(settlement))
+
+    def _charge(
+        self, settlement: Settlement, held: int, group: dict[UUID, tuple[Settlement, Outcome]]
+    ) -> Outcome:
+        own = self._own(settlement)
+        for row in own:
+            row.held -= held
+        charge = min(settlement.actual, self._free(own))
+        for row in own:
+            row.spent += charge
+        outcome = Outcome(charge, settlement.actual - charge, self._left(settlement))
+        group[settlement.id] = (settlement, outcome)
+        return outcome
+
+    def _adjust(self, settlement: Settlement, hold: HoldRow) -> Outcome:
+        own = self._own(settlement)
+        more = min(settlement.actual - hold.charged, self._free(own))
+        for row in own:
+            row.spent += more
+        self.late.append((settlement, hold, more))
+        charge = hold.charged + more
+        return Outcome(charge, settlement.actual - charge, self._left(settlement))
+
+    def _own(self, settlement: Settlement) -> list[LimitRow]:
+        return [self.limits[id_] for id_ in settlement.admission.limits.ids]
+
+    def _left(self, settlement: Settlement) -> dict[str, int | None]:
+        return {row.kind: row.free for row in self._own(settlement)}
+
+    def _free(self, own: list[LimitRow]) -> int:
+        """Return what may be charged: never below 0, so that only people make a limit negative."""
+        return max(0, min(row.free for row in own if row.free is not None))
+
+    def write(self) -> None:
+        changes = locks.LimitChanges()
+        settled = self._end_holds(changes) + self._insert_missing(changes)
+        self._insert_entries([pair for pair in settled if pair[1].charge])
+        self._insert_records(settled)
+        for settlement, hold, more in self.late:
+            self._write_adjustment(settlement, hold, more, changes)
+        changes.write()
+
+    def _end_holds(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
+        if not self.ending:
+            return []
+        values, parameters = rows.values_list(
+            [(id_, _end_state(*pair), pair[1].charge, pair[1].uncollected) for id_, pair in self.ending.items()],
+            ["uuid", "text", "bigint", "bigint"],
+        )
+        moved = rows.execute(
+            f"WITH ending (hold_id, new_state, charge, lost) AS (VALUES {values}) "  # noqa: S608
+            "UPDATE billing_hold SET state = new_state, charged_nanos = charge, uncollected_nanos = lost, "
+            "ended_at = %s FROM ending WHERE id = hold_id AND state = 'open' "
+            "RETURNING id, wallet_id, day_id, month_id, amount_nanos, charged_nanos",
+            [*parameters, rows.adapt(self.now)],
+        )
+        for row in moved:
+            changes.add(row[1:4], held=-row[4], spent=row[5])
+        return [self.ending[rows.read_uuid(row[0])] for row in moved]
+
+    def _insert_missing(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
+        pairs = [(replace(s.admission, amount=0), outcome) for s, outcome in self.missing.values()]
+        inserted = insert_holds([admission for admission, _ in pairs], State.SETTLED, self.now)
+        settled = [self.missing[row[0]] for row in inserted]
+        for settlement, outcome in settled:
+            changes.add(settlement.admission.limits.ids, spent=outcome.charge)
+            Hold.objects.filter(pk=settlement.id).update(
+                charged_nanos=outcome.charge, uncollected_nanos=outcome.uncollected
+            )
+        return settled
+
+    def _insert_entries(self, pairs: list[tuple[Settlement, Outcome]]) -> None:
+        kind = LedgerEntry.Kind.CHARGE.value
+        rows.insert(
+            "billing_ledgerentry",
+            ENTRY_COLUMNS,
+            [_entry_values(settlement, kind, -outcome.charge, self.now) for settlement, outcome in pairs],
+        )
+
+    def _insert_records(self, pairs: list[tuple[Settlement, Outcome]]) -> None:
+        rows.insert(
+            "billing_usagerecord",
+            RECORD_COLUMNS,
+            [_record_values(settlement, outcome, self.now) for settlement, outcome in pairs],
+        )
+
+    def _write_adjustment(self, settlement: Settlement, hold: HoldRow, more: int, changes: locks.LimitChanges) -> None:
+        """Correct what the sweeper charged from a checkpoint, once."""
+        charge, lost = hold.charged + more, settlement.actual - hold.charged - more
+        moved = Hold.objects.filter(pk=hold.id, state=State.EXPIRED).update(
+            state=State.SETTLED, charged_nanos=charge, uncollected_nanos=lost
+        )
+        if not moved:
+            return
+        if more:
+            kind = LedgerEntry.Kind.ADJUSTMENT.value
+            rows.insert("billing_ledgerentry", ENTRY_COLUMNS, [_entry_values(settlement, kind, -more, self.now)])
+            changes.add(settlement.admission.limits.ids, spent=more)
+        counts = settlement.tokens
+        UsageRecord.objects.filter(pk=hold.id).update(
+            charge_nanos=charge,
+            uncollected_nanos=lost,
+            input_tokens=counts.input,
+            cached_tokens=counts.cached,
+            output_tokens=counts.output,
+            reasoning_tokens=counts.reasoning,
+            count_source=settlement.count_source,
+            ended_by=settlement.ended_by,
+            status=settlement.status,
+        )
+
+
+def _end_state(settlement: Settlement, outcome: Outcome) -> str:
+    if settlement.is_sweep:
+        return State.EXPIRED.value
+    return State.SETTLED.value if outcome.charge or outcome.uncollected else State.RELEASED.value
+
+
+ENTRY_COLUMNS = (
+    "organization_id, wallet_id, day_id, month_id, kind, amount_nanos, reference, request, actor, reason, created_at"
+).split(", ")
+
+
+def _entry_values(settlement: Settlement, kind: str, amount: int, now: datetime) -> tuple[object, ...]:
+    key = settlement.admission.request.key
+    return (
+        key.organization_id,
+        *settlement.admission.limits.ids,
+        kind,
+        amount,
+        str(settlement.id),
+        settlement.id,
+        "gateway",
+        "",
+        now,
+    )
+
+
+RECORD_COLUMNS = (
+    "id, organization_id, key_id, user_id, model, provider, upstream, upstream_model, stream, demo, status, "
+    "http_status, error_code, ended_by, finish_reason, count_source, input_tokens, cached_tokens, output_tokens, "
+    "reasoning_tokens, input_estimate, output_limit, held_nanos, charge_nanos, uncollected_nanos, cost_nanos, cost, "
+    "cost_currency, price_id, attempts, first_token_ms, total_ms, client_request_id, provider_request_id, sdk_retry, "
+    "started_at, created_at"
+).split(", ")
+
+
+def _record_values(settlement: Settlement, outcome: Outcome, now: datetime) -> tuple[object, ...]:
+    admission, counts = settlement.admission, settlement.tokens
+    request, key = admission.request, admission.request.key
+    return (
+        request.id,
+        key.organization_id,
+        key.id,
+        key.user_id,
+        request.model,
+        settlement.provider,
+        settlement.upstream,
+        settlement.upstream_model,
+        request.stream,
+        settlement.demo,
+        settlement.status,
+        settlement.http_status,
+        settlement.error_code,
+        settlement.ended_by,
+        settlement.finish_reason,
+        settlement.count_source,
+        counts.input,
+        counts.cached,
+        counts.output,
+        counts.reasoning,
+        request.input_bound,
+        admission.output_limit,
+        admission.amount,
+        outcome.charge,
+        outcome.uncollected,
+        settlement.cost_nanos,
+        settlement.cost,
+        settlement.cost_currency,
+        request.price.id,
+        settlement.attempts,
+        settlement.first_token_ms,
+        settlement.total_ms,
+        request.client_request_id,
+        settlement.provider_request_id,
+        request.sdk_retry,
+        admission.started_at,
+        now,
+    )
