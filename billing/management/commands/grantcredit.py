@@ -15,11 +15,13 @@ class Command(commands.OneLineCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True, type=commands.email, help="a member of the organization")
         parser.add_argument("--usd", required=True, type=commands.usd_above_zero, metavar="N", help="US dollars")
-        parser.add_argument("--reason", default="", type=commands.text(200), help="shown in the ledger")
+        parser.add_argument("--reason", type=commands.text(200), help="shown in the ledger")
 
     def handle(self, **options: Any) -> None:
         organization = commands.find_organization(options["email"])
-        ledger.grant(organization=organization, nanos=options["usd"], actor="grantcredit", reason=options["reason"])
+        ledger.grant(
+            organization=organization, nanos=options["usd"], actor="grantcredit", reason=options["reason"] or ""
+        )
         wallet = ledger.get_wallet(organization=organization)
         balance = (wallet.limit_nanos or 0) - wallet.spent_nanos
         self.stdout.write(

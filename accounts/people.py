@@ -1,0 +1,31 @@
+"""Users made by an operator instead of by signing up."""
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+
+from accounts.members import create_organization, find_membership
+from accounts.models import Membership, User
+
+
+def find_user(*, email: str) -> User | None:
+    """Return the user with this address, in whatever case it is written."""
+    return User.objects.filter(email=email.strip().lower()).first()
+
+
+@transaction.atomic
+def ensure_member(*, email: str) -> tuple[Membership, bool]:
+    """Return the membership of the user with this address, and whether it had to be made.
+
+    A new user has a confirmed address and no password: they set one by the reset mail.
+    """
+    user = find_user(email=email)
+    if user is None:
+        user = User.objects.create_user(email)
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    membership = find_membership(user=user)
+    if membership:
+        return membership, False
+    create_organization(owner=user)
+    membership = find_membership(user=user)
+    assert membership
+    return membership, True

@@ -1,0 +1,147 @@
+"""Puts the catalogue into the database, once or a hundred times with the same result.
+
+What the catalogue says of a family is refreshed. A model's limits, prices, providers,
+upstreams and routes are only made where they are missing: from then on they are the
+operator's. A route from the environment lives as long as its variable has a value.
+"""
+
+import os
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from billing import money, pricing
+from billing.models import Price
+from routing import pools
+from routing.catalog import FamilyFacts, UpstreamFacts, load_families
+from routing.models import Family, Model, Pool, Provider, Route, Upstream
+
+FAMILY_FIELDS = ("name", "company", "reasoning", "coding", "best_for", "position")
+
+
+@transaction.atomic
+def load_catalog() -> list[str]:
+    """Bring the database up to the catalogue and the environment; return a line for each change.
+
+    Raises PoolError where a ``…_BASE_URL`` variable holds no usable address.
+    """
+    return [line for facts in load_families() for line in _load_family(facts)]
+
+
+def _load_family(facts: FamilyFacts) -> Iterator[str]:
+    family = Family.objects.filter(slug=facts.slug).first()
+    values = {name: getattr(facts, name) for name in FAMILY_FIELDS}
+    if family is None:
+        family = Family.objects.create(slug=facts.slug, **values)
+        yield f"family {facts.slug} added"
+    elif changed := [name for name, value in values.items() if getattr(family, name) != value]:
+        Family.objects.filter(pk=family.pk).update(**values)
+        yield f"family {facts.slug}: {', '.join(changed)} updated"
+    model, is_new = Model.objects.get_or_create(
+        slug=facts.model.slug,
+        defaults={
+            "family": family,
+            "context_length": facts.model.context_length,
+            "max_output_tokens": facts.model.max_output_tokens,
+            "default_output_tokens": facts.model.default_output_tokens,
+            "thinks": facts.model.thinks,
+        },
+    )
+    if is_new:
+        yield f"model {model.slug} added"
+    yield from _load_price(facts)
+    yield from _load_routes(facts, model)
+
+
+def _load_price(facts: FamilyFacts) -> Iterator[str]:
+    if Price.objects.filter(model=facts.model.slug).exists():
+        return
+    input_micros = money.parse_price(facts.model.input_usd)
+    pricing.set_price(
+        model=facts.model.slug,
+        input_micros=input_micros,
+        cached_micros=input_micros,  # the list names no price of its own for cached input
+        output_micros=money.parse_price(facts.model.output_usd),
+    )
+    yield f"price of {facts.model.slug}: ${facts.model.input_usd} in, ${facts.model.output_usd} out per 1M tokens"
+
+
+def _load_routes(facts: FamilyFacts, model: Model) -> Iterator[str]:
+    provider, is_new = Provider.objects.get_or_create(
+        slug=facts.upstream.provider,
+        defaults={"name": facts.upstream.provider_name, "country": facts.upstream.country},
+    )
+    if is_new:
+        yield f"provider {provider.slug} added"
+    pool, is_new = Pool.objects.get_or_create(model=model)
+    if is_new:
+        yield f"pool {model.slug} added"
+    if os.environ.get(facts.upstream.credential_env, "").strip():
+        yield from _add_route(facts, pool, provider)
+    else:
+        yield from _remove_route(facts, pool)
+
+
+def _add_route(facts: FamilyFacts, pool: Pool, provider: Provider) -> Iterator[str]:
+    """Make the upstream and its route where they are missing; an address set in the environment always counts."""
+    source = facts.upstream
+    address = _read_address(source)
+    upstream, is_new = Upstream.objects.get_or_create(
+        slug=_upstream_slug(facts),
+        defaults={
+            "provider": provider,
+            "base_url": address or source.base_url,
+            "dialect": source.dialect,
+            "credential_env": source.credential_env,
+        },
+    )
+    if is_new:
+        yield f"upstream {upstream.slug} added: {upstream.base_url}, credential from {source.credential_env}"
+    elif address and upstream.base_url != address:
+        Upstream.objects.filter(pk=upstream.pk).update(base_url=address)
+        yield f"upstream {upstream.slug}: address {address} from {source.base_url_env}"
+    if not Route.objects.filter(pool=pool, from_environment=True).exists():
+        yield from _create_route(source, pool, upstream)
+
+
+def _create_route(source: UpstreamFacts, pool: Pool, upstream: Upstream) -> Iterator[str]:
+    _, is_new = Route.objects.get_or_create(
+        pool=pool,
+        upstream=upstream,
+        upstream_model=source.model,
+        defaults={
+            "from_environment": True,
+            "context_length": source.context_length,
+            "tools": source.tools,
+            "images": source.images,
+            "json_mode": source.json_mode,
+        },
+    )
+    if is_new:
+        yield f"route {pool} → {upstream.slug} ({source.model}) added"
+
+
+def _remove_route(facts: FamilyFacts, pool: Pool) -> Iterator[str]:
+    routes = Route.objects.filter(pool=pool, from_environment=True)
+    for route in routes.select_related("upstream"):
+        route.delete()
+        yield f"route {pool} → {route.upstream.slug} removed: {facts.upstream.credential_env} is not set"
+    # Made anew, with the catalogue's address, when the variable comes back.
+    unused = Upstream.objects.filter(slug=_upstream_slug(facts), routes=None)
+    if routes_left := list(unused.values_list("slug", flat=True)):
+        Upstream.objects.filter(slug__in=routes_left).delete()
+        yield f"upstream {', '.join(routes_left)} removed"
+
+
+def _read_address(source: UpstreamFacts) -> str:
+    text = os.environ.get(source.base_url_env, "").strip()
+    if not text:
+        return ""
+    try:
+        return pools.check_address(text)
+    except pools.PoolError as error:
+        raise pools.PoolError(f"{source.base_url_env}: {error}") from None
+
+
+def _upstream_slug(facts: FamilyFacts) -> str:
+    return f"{facts.slug}-env"

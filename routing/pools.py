@@ -1,0 +1,254 @@
+"""Pools of routes: what an operator may put into them, and how."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from routing import addresses, credentials, dialects
+from routing.catalog import load_families
+from routing.models import Family, Model, Pool, Provider, Route, Upstream
+
+MAX_NUMBER = 32767
+"""Largest priority and weight: what a small integer of PostgreSQL holds."""
+
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Naming one of these as a credential would send the site's own secrets to a provider.
+OWN_SECRETS = re.compile(
+    r"SECRET_KEY|DATABASE_URL|REDIS_URL|EMAIL_URL|PGPASSWORD|(SMARTOKEN|STRIPE|DJANGO)_.*", re.IGNORECASE
+)
+
+
+class PoolError(ValueError):
+    """A family, address or number that can't be used; the message is for people."""
+
+
+def add_upstream(
+    *,
+    family: str,
+    base_url: str,
+    upstream_model: str,
+    dialect: str = "openai",
+    credential: str = "",
+    credential_env: str = "",
+    priority: int = 1,
+    weight: int = 100,
+    provider: str = "",
+) -> Route:
+    """Put an upstream into a family's pool; a PoolError says what is wrong, and nothing changed.
+
+    ``family`` is a slug or a model's public id. The same address, dialect and
+    credential are one upstream; the same model of it again only gets the new
+    priority and weight. ``provider`` is a slug or a name; empty: by the host.
+    """
+    route, _ = put_upstream(
+        family=family,
+        base_url=base_url,
+        upstream_model=upstream_model,
+        dialect=dialect,
+        credential=credential,
+        credential_env=credential_env,
+        priority=priority,
+        weight=weight,
+        provider=provider,
+    )
+    return route
+
+
+@transaction.atomic
+def put_upstream(
+    *, family: str, upstream_model: str, priority: int = 1, weight: int = 100, **upstream_fields: str
+) -> tuple[Route, bool]:
+    """Do what ``add_upstream`` does; tell beside the route whether it is a new one."""
+    model = find_model(family)
+    values = {"priority": check_number("priority", priority, 1), "weight": check_number("weight", weight, 0)}
+    pool, _ = Pool.objects.get_or_create(model=model)
+    upstream = _find_or_create_upstream(model=model, **upstream_fields)
+    return Route.objects.update_or_create(
+        pool=pool, upstream=upstream, upstream_model=check_model_id(upstream_model), defaults=values
+    )
+
+
+# --- what people write -----------------------------------------------------
+
+
+def find_family(name: str) -> Family:
+    """Return the family of this slug or model id; a PoolError proposes the nearest name."""
+    return find_model(name).family
+
+
+def find_model(name: str) -> Model:
+    """Return the model of this public id or alias, else the first one of this family. Raises PoolError."""
+    wanted = name.strip()
+    models = Model.objects.select_related("family").order_by("pk")
+    for match in ({"slug__iexact": wanted}, {"aliases__name__iexact": wanted}, {"family__slug__iexact": wanted}):
+        if found := models.filter(**match).first():
+            return found
+    known = {slug for pair in models.values_list("slug", "family__slug") for slug in pair}
+    raise PoolError(_unknown("family", name, known))
+
+
+def check_address(text: str) -> str:
+    """Return an upstream's address as it is stored: no trailing slash, no ``/chat/completions``.
+
+    Raises PoolError. IP addresses are checked here, host names when connecting.
+    """
+    url = _split(text.strip())
+    if url.username is not None or url.password is not None:
+        raise PoolError("The address must not hold a user or password; give the credential separately.")
+    if url.query or url.fragment:
+        raise PoolError("The address must not hold a ? or a #; it ends before /chat/completions.")
+    _check_host(url.hostname or "")
+    path = url.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    address = f"{url.scheme}://{url.netloc.lower()}{path}"
+    if len(address) > 200:
+        raise PoolError("The address is longer than 200 characters.")
+    return address
+
+
+def check_model_id(text: str) -> str:
+    """Return the id a model has at its upstream. Raises PoolError."""
+    name = text.strip()
+    if not name or len(name) > 128 or not name.isprintable():
+        raise PoolError("Name the model as the upstream calls it, in at most 128 characters.")
+    return name
+
+
+def check_env_name(text: str) -> str:
+    """Return the name of an environment variable, or nothing for nothing. Raises PoolError."""
+    name = text.strip()
+    if name and (not ENV_NAME.fullmatch(name) or len(name) > 64):
+        raise PoolError(
+            "The credential's variable must be a name such as DEEPSEEK_API_KEY: letters, digits and _, not the value."
+        )
+    if OWN_SECRETS.fullmatch(name):
+        raise PoolError(f"{name} belongs to this site and is never sent to an upstream; use a variable of its own.")
+    return name
+
+
+def check_number(what: str, number: int, least: int) -> int:
+    """Return a priority or a weight if it is in range. Raises PoolError."""
+    if not least <= number <= MAX_NUMBER:
+        raise PoolError(f"The {what} must be a number from {least} to {MAX_NUMBER}.")
+    return number
+
+
+def _split(text: str) -> SplitResult:
+    # The text is not repeated in the errors: it may hold a password.
+    problem = "The address must begin with http:// or https:// and a host, such as https://api.example.com/v1."
+    try:
+        url = urlsplit(text)
+        has_port = url.port != 0
+    except ValueError:
+        raise PoolError(problem) from None
+    plain = text.isascii() and text.isprintable() and not set(text) & set(" \\<>\"'{}|^`")
+    if url.scheme not in ("http", "https") or not url.hostname or not plain or not has_port:
+        raise PoolError(problem)
+    return url
+
+
+def _check_host(host: str) -> None:
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        if re.fullmatch(r"(0x[0-9a-f]*|\d+)", host.rstrip(".").rpartition(".")[2]) or ".." in host:
+            # 127.1, 2130706433 and 0x7f.1 are addresses in disguise.
+            raise PoolError(f"{host[:60]} is neither a host name nor an IP address.") from None
+        name = host.rstrip(".")
+        if name != "localhost" and not name.endswith(".localhost"):
+            return
+        address = "127.0.0.1"
+    if not addresses.is_allowed(address):
+        raise PoolError(
+            f"{host} is not a public address. Upstreams on private addresses need"
+            " SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS=1; addresses of cloud metadata are never allowed."
+        )
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name.strip().lower(), sorted(known), n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(sorted(known)) or 'none yet'}."
+    return f"There is no {what} {name.strip()[:40]!r}; {hint}"
+
+
+# --- upstreams and providers -----------------------------------------------
+
+
+def _find_or_create_upstream(
+    *,
+    model: Model,
+    base_url: str,
+    dialect: str = "openai",
+    credential: str = "",
+    credential_env: str = "",
+    provider: str = "",
+) -> Upstream:
+    if dialect not in dialects.DIALECTS:
+        raise PoolError(_unknown("dialect", dialect, dialects.DIALECTS))
+    address, env_name, secret = check_address(base_url), check_env_name(credential_env), ""
+    if credential:
+        try:
+            secret = credentials.check_credential(credential)
+        except credentials.CredentialError as error:
+            raise PoolError(str(error)) from None
+    same = Upstream.objects.filter(base_url=address, dialect=dialect, credential_env=env_name).order_by("pk")
+    for upstream in same:
+        if _stored_credential(upstream) == secret:
+            return upstream
+    return Upstream.objects.create(
+        slug=_free_slug(f"{model.family.slug}-{_host(address)}"),
+        provider=_find_or_create_provider(provider, address),
+        base_url=address,
+        dialect=dialect,
+        credential=credentials.seal(secret) if secret else None,
+        credential_env=env_name,
+    )
+
+
+def _stored_credential(upstream: Upstream) -> str | None:
+    """Return what is stored with the row, nothing when nothing is, None when it can't be read."""
+    try:
+        return credentials.unseal(upstream.credential) if upstream.credential else ""
+    except credentials.CredentialError:
+        return None
+
+
+def _find_or_create_provider(name: str, address: str) -> Provider:
+    """Return the named provider; without a name, the one that the catalogue or another upstream has at this host."""
+    name = name.strip()
+    if name:
+        slug = slugify(name)[:32]
+        if not slug or len(name) > 100:
+            raise PoolError("The provider needs a name of letters and digits, in at most 100 characters.")
+        known = Provider.objects.filter(slug=slug).first() or Provider.objects.filter(name__iexact=name).first()
+        return known or Provider.objects.create(slug=slug, name=name)
+    host = _host(address)
+    for facts in (family.upstream for family in load_families()):
+        if _host(facts.base_url) == host:
+            return _get_provider(facts.provider, name=facts.provider_name, country=facts.country)
+    return _get_provider(slugify(host.replace(".", "-"))[:32].strip("-") or "provider", name=host[:100])
+
+
+def _get_provider(slug: str, **values: Any) -> Provider:
+    return Provider.objects.get_or_create(slug=slug, defaults=values)[0]
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or ""
+
+
+def _free_slug(text: str) -> str:
+    """Return a slug that no upstream has yet, at most 64 characters."""
+    base = slugify(re.sub(r"[.:]+", "-", text))[:60].strip("-")
+    taken = set(Upstream.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    number = 1
+    slug = base
+    while slug in taken:
+        number += 1
+        slug = f"{base}-{number}"
+    return slug
