@@ -154,7 +154,9 @@ def _parse_networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ..
         try:
             networks.append(ipaddress.ip_network(text.strip(), strict=False))
         except ValueError:
-            raise KeyInputError(f"{text.strip()[:60]!r} is not an address or a network such as 203.0.113.0/24.") from None
+            raise KeyInputError(
+                f"{text.strip()[:60]!r} is not an address or a network such as 203.0.113.0/24."
+            ) from None
     return tuple(networks)
 
 

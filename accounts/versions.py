@@ -55,7 +55,7 @@ def _trigger_statements(vendor: str, version: str, table: str) -> list[str]:
         ]
     return [
         f"CREATE TRIGGER IF NOT EXISTS {table}_version_{event} AFTER {event} ON {table} "
-        f"BEGIN UPDATE accounts_version SET value = value + 1 WHERE name = '{version}'; END"  # noqa: S608
+        f"BEGIN UPDATE accounts_version SET value = value + 1 WHERE name = '{version}'; END"
         for event in ("insert", "update", "delete")
     ]
 
@@ -95,11 +95,12 @@ class VersionWatch:
 
     def poll(self) -> None:
         fresh = read_versions()
-        changed = [name for name, value in fresh.items() if value != self.values.get(name)]
-        self.values = fresh
+        for name, value in fresh.items():
+            if value != self.values.get(name):
+                # Before the value is noted: where this fails, the next poll tries again.
+                self._on_change(name)
+                self.values[name] = value
         self._read_at = time.monotonic()
-        for name in changed:
-            self._on_change(name)
 
     def _run(self) -> None:
         while not self._stopping.wait(POLL_SECONDS):

@@ -196,11 +196,31 @@ class _WindowOverError(Exception):
     """A window ended between finding it and locking it."""
 
 
-HOLD_COLUMNS = (
-    "id, state, organization_id, key_id, user_id, wallet_id, day_id, month_id, amount_nanos, charged_nanos, "
-    "uncollected_nanos, model, price_id, input_estimate, output_limit, stream, client_request_id, sdk_retry, "
-    "process, started_at, deadline_at, ended_at, checkpoint"
-).split(", ")
+HOLD_COLUMNS = [
+    "id",
+    "state",
+    "organization_id",
+    "key_id",
+    "user_id",
+    "wallet_id",
+    "day_id",
+    "month_id",
+    "amount_nanos",
+    "charged_nanos",
+    "uncollected_nanos",
+    "model",
+    "price_id",
+    "input_estimate",
+    "output_limit",
+    "stream",
+    "client_request_id",
+    "sdk_retry",
+    "process",
+    "started_at",
+    "deadline_at",
+    "ended_at",
+    "checkpoint",
+]
 
 
 def insert_holds(

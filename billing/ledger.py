@@ -32,9 +32,7 @@ def grant(
 
 
 @transaction.atomic
-def _add(
-    organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str
-) -> LedgerEntry:
+def _add(organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
     """Write one entry and move the wallet's limit by it, once per kind and reference."""
     wallet = get_wallet(organization=organization)
     locks.lock_limits([wallet.pk])

@@ -51,7 +51,9 @@ def execute(sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = "") -> list[tuple[Any, ...]]:
+def insert(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = ""
+) -> list[tuple[Any, ...]]:
     """Insert the rows that are not there yet; return ``returning`` of those that were inserted."""
     if not rows:
         return []

@@ -87,9 +87,7 @@ class Settlement:
 
     def money_only(self) -> "Settlement":
         """Return the same without any text that came from outside."""
-        return replace(
-            self, error_code="", finish_reason="", upstream_model="", provider_request_id="", attempts=[]
-        )
+        return replace(self, error_code="", finish_reason="", upstream_model="", provider_request_id="", attempts=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +134,7 @@ class _Batch:
             return self._adjust(settlement, hold)
         return Outcome(hold.charged, hold.uncollected, self._left(settlement))
 
-    def _charge(
-        self, settlement: Settlement, held: int, group: dict[UUID, tuple[Settlement, Outcome]]
-    ) -> Outcome:
+    def _charge(self, settlement: Settlement, held: int, group: dict[UUID, tuple[Settlement, Outcome]]) -> Outcome:
         own = self._own(settlement)
         for row in own:
             row.held -= held
@@ -253,9 +249,19 @@ def _end_state(settlement: Settlement, outcome: Outcome) -> str:
     return State.SETTLED.value if outcome.charge or outcome.uncollected else State.RELEASED.value
 
 
-ENTRY_COLUMNS = (
-    "organization_id, wallet_id, day_id, month_id, kind, amount_nanos, reference, request, actor, reason, created_at"
-).split(", ")
+ENTRY_COLUMNS = [
+    "organization_id",
+    "wallet_id",
+    "day_id",
+    "month_id",
+    "kind",
+    "amount_nanos",
+    "reference",
+    "request",
+    "actor",
+    "reason",
+    "created_at",
+]
 
 
 def _entry_values(settlement: Settlement, kind: str, amount: int, now: datetime) -> tuple[object, ...]:
@@ -273,13 +279,45 @@ def _entry_values(settlement: Settlement, kind: str, amount: int, now: datetime)
     )
 
 
-RECORD_COLUMNS = (
-    "id, organization_id, key_id, user_id, model, provider, upstream, upstream_model, stream, demo, status, "
-    "http_status, error_code, ended_by, finish_reason, count_source, input_tokens, cached_tokens, output_tokens, "
-    "reasoning_tokens, input_estimate, output_limit, held_nanos, charge_nanos, uncollected_nanos, cost_nanos, cost, "
-    "cost_currency, price_id, attempts, first_token_ms, total_ms, client_request_id, provider_request_id, sdk_retry, "
-    "started_at, created_at"
-).split(", ")
+RECORD_COLUMNS = [
+    "id",
+    "organization_id",
+    "key_id",
+    "user_id",
+    "model",
+    "provider",
+    "upstream",
+    "upstream_model",
+    "stream",
+    "demo",
+    "status",
+    "http_status",
+    "error_code",
+    "ended_by",
+    "finish_reason",
+    "count_source",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "input_estimate",
+    "output_limit",
+    "held_nanos",
+    "charge_nanos",
+    "uncollected_nanos",
+    "cost_nanos",
+    "cost",
+    "cost_currency",
+    "price_id",
+    "attempts",
+    "first_token_ms",
+    "total_ms",
+    "client_request_id",
+    "provider_request_id",
+    "sdk_retry",
+    "started_at",
+    "created_at",
+]
 
 
 def _record_values(settlement: Settlement, outcome: Outcome, now: datetime) -> tuple[object, ...]:

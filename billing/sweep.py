@@ -25,9 +25,9 @@ SWEEP_BATCH = 100
 def beat(process: UUID) -> None:
     """Say that this process is alive, by the database's clock."""
     now = rows.read_clock()
-    Heartbeat.objects.update_or_create(process=process, defaults={"beat_at": now}, create_defaults={
-        "beat_at": now, "started_at": now
-    })
+    Heartbeat.objects.update_or_create(
+        process=process, defaults={"beat_at": now}, create_defaults={"beat_at": now, "started_at": now}
+    )
 
 
 def say_goodbye(process: UUID) -> None:

@@ -140,7 +140,9 @@ class GatewayError(Exception):
         return [(b"x-should-retry", b"true"), (b"retry-after", str(seconds).encode())]
 
 
-def limit_details(*, source: str, limit_usd: str, spent_usd: str, resets_at: datetime | None) -> dict[str, Any]:
+def limit_details(
+    *, source: str, limit_usd: str | None, spent_usd: str | None, resets_at: datetime | None
+) -> dict[str, Any]:
     """Return the fields by which a refusal names its limit."""
     return {
         "limit_source": source,

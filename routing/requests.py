@@ -72,7 +72,7 @@ def check_chat(body: dict[str, Any], size: int) -> ChatRequest:
     """Return the chat request of a parsed body of ``size`` bytes. Raises GatewayError."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise _invalid("Name a model, such as \"deepseek\".", "model")
+        raise _invalid('Name a model, such as "deepseek".', "model")
     for name, types in TYPES.items():
         _check_type(body, name, types)
     messages = _check_messages(body)
@@ -115,7 +115,7 @@ def _check_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(message, dict):
             raise _invalid(f"`{place}` must be an object with `role` and `content`.", place)
         if not isinstance(message.get("role"), str):
-            raise _invalid(f"`{place}.role` must be a string such as \"user\".", f"{place}.role")
+            raise _invalid(f'`{place}.role` must be a string such as "user".', f"{place}.role")
         if not isinstance(message.get("content"), str | list | None):
             raise _invalid(f"`{place}.content` must be a string or an array of parts.", f"{place}.content")
     return messages
@@ -130,7 +130,7 @@ def _refuse_unpriced(body: dict[str, Any]) -> None:
     for index, tool in enumerate(body.get("tools") or []):
         if not isinstance(tool, dict) or tool.get("type", "function") != "function":
             param = f"tools[{index}]"
-            raise GatewayError("unsupported_parameter", f"`{param}` must be an object of type \"function\".", param)
+            raise GatewayError("unsupported_parameter", f'`{param}` must be an object of type "function".', param)
 
 
 def _count_images(messages: list[dict[str, Any]]) -> tuple[int, int]:

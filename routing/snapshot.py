@@ -1,9 +1,182 @@
-"""What the gateway routes by: an immutable picture of models, aliases, prices and pools."""
+"""What the gateway routes by: an immutable picture of models, aliases, prices and pools.
+
+Made anew when the version of the tables behind it moves (see accounts/versions.py).
+"""
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
-from routing.models import Model
+from billing.holds import PriceRecord
+from billing.pricing import current_prices
+from routing.models import Alias, Model, Route
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRecord:
+    """One address and how to speak to it. The credential is read when it is used."""
+
+    slug: str
+    provider: str
+    base_url: str
+    dialect: str
+    proxy: str
+    bills_after_abort: bool
+    credential: bytes | None = field(repr=False)
+    credential_env: str
+    is_demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRecord:
+    """An upstream in a pool; what it can carry is the model's figure where it names none."""
+
+    upstream: UpstreamRecord
+    upstream_model: str
+    priority: int
+    weight: int
+    context_length: int
+    max_output_tokens: int
+    tools: bool
+    images: bool
+    json_mode: bool
+
+    @property
+    def label(self) -> str:
+        return f"{self.upstream.provider} · {self.upstream.slug} · {self.upstream_model}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A model, its price and the enabled routes of its pool; no routes: not served."""
+
+    slug: str
+    family: str
+    name: str
+    company: str
+    context_length: int
+    max_output_tokens: int
+    default_output_tokens: int
+    thinks: bool
+    tokens_per_byte_bound: float
+    price: PriceRecord
+    routes: tuple[RouteRecord, ...]
+    created: int
+
+    @property
+    def is_served(self) -> bool:
+        return bool(self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    models: dict[str, ModelRecord]
+    aliases: dict[str, str]
+
+    def find(self, name: str) -> ModelRecord | None:
+        """Return the model of this id or alias, upper and lower case alike."""
+        model = self.models.get(name)
+        if model:
+            return model
+        lowered = name.lower()
+        return self.models.get(self.aliases.get(lowered, lowered))
+
+    def nearest(self, name: str) -> str | None:
+        """Return the id of a served model that the client may have meant."""
+        served = [slug for slug, model in self.models.items() if model.is_served]
+        lowered = name.lower()[:100]
+        begins = [slug for slug in served if lowered.startswith(slug) or slug in lowered.split("/")]
+        close = begins or difflib.get_close_matches(lowered, served, n=1, cutoff=0.5)
+        return close[0] if close else None
+
+
+DEMO_UPSTREAM = UpstreamRecord(
+    slug="demo",
+    provider="demo",
+    base_url="",  # known only when a request arrives: this very server
+    dialect="openai",
+    proxy="",
+    bills_after_abort=False,
+    credential=None,
+    credential_env="",
+    is_demo=True,
+)
+
+
+def load_snapshot() -> Snapshot:
+    """Read the whole picture. Models without a price are left out: they can't be charged."""
+    prices = current_prices()
+    routes = Route.objects.select_related("upstream__provider")
+    models = Model.objects.select_related("family", "pool").prefetch_related(Prefetch("pool__routes", routes))
+    return Snapshot(
+        models={model.slug: _model_record(model, prices[model.slug]) for model in models if model.slug in prices},
+        aliases={alias.name.lower(): alias.model.slug for alias in Alias.objects.select_related("model")},
+    )
+
+
+def _model_record(model: Model, price: Any) -> ModelRecord:
+    return ModelRecord(
+        slug=model.slug,
+        family=model.family.slug,
+        name=model.family.name,
+        company=model.family.company,
+        context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        default_output_tokens=min(model.default_output_tokens, model.max_output_tokens),
+        thinks=model.thinks,
+        tokens_per_byte_bound=model.tokens_per_byte_bound,
+        price=PriceRecord(price.pk, (price.input_micros, price.cached_micros, price.output_micros)),
+        routes=_route_records(model),
+        created=int(price.starts_at.timestamp()),
+    )
+
+
+def _route_records(model: Model) -> tuple[RouteRecord, ...]:
+    routes = list(model.pool.routes.all()) if hasattr(model, "pool") else []
+    if not routes and settings.DEMO and hasattr(model, "pool"):
+        return (_demo_route(model),)
+    return tuple(_route_record(model, route) for route in routes if route.enabled)
+
+
+def _route_record(model: Model, route: Route) -> RouteRecord:
+    upstream = route.upstream
+    return RouteRecord(
+        upstream=UpstreamRecord(
+            slug=upstream.slug,
+            provider=upstream.provider.slug,
+            base_url=upstream.base_url.rstrip("/"),
+            dialect=upstream.dialect,
+            proxy=upstream.proxy,
+            bills_after_abort=upstream.bills_after_abort,
+            credential=bytes(upstream.credential) if upstream.credential else None,
+            credential_env=upstream.credential_env,
+        ),
+        upstream_model=route.upstream_model,
+        priority=route.priority,
+        weight=route.weight,
+        context_length=route.context_length or model.context_length,
+        max_output_tokens=route.max_output_tokens or model.max_output_tokens,
+        tools=route.tools,
+        images=route.images,
+        json_mode=route.json_mode,
+    )
+
+
+def _demo_route(model: Model) -> RouteRecord:
+    return RouteRecord(
+        upstream=DEMO_UPSTREAM,
+        upstream_model=model.slug,
+        priority=1,
+        weight=1,
+        context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        tools=True,
+        images=True,
+        json_mode=True,
+    )
 
 
 def served_models() -> set[str]:

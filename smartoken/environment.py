@@ -36,7 +36,7 @@ SETTINGS = [
     Setting("DATABASE_URL", str, "", "PostgreSQL address. Empty: a SQLite file in SMARTOKEN_DATA."),
     Setting("REDIS_URL", str, "", "Redis or Valkey for Celery and the cache. Empty: folders in SMARTOKEN_DATA."),
     Setting("SECRET_KEY", str, "", "Signs sessions and links. Empty: made once in SMARTOKEN_DATA."),
-    Setting("SMARTOKEN_CREDENTIAL_KEYS", list, [], "Fernet keys for provider credentials, newest first. Empty: made once."),
+    Setting("SMARTOKEN_CREDENTIAL_KEYS", list, [], "Fernet keys for credentials, newest first. Empty: made once."),
     Setting("TRUSTED_PROXIES", list, [], "Addresses or networks that may set forwarding headers."),
     Setting("SIGNUP", str, "open", "Who may sign up: open, domains, invited or closed."),
     Setting("SIGNUP_DOMAINS", list, [], "With SIGNUP=domains: the e-mail domains that may sign up."),
@@ -132,7 +132,8 @@ def check_values() -> None:
         try:
             Fernet(key)
         except ValueError:
-            raise _refuse("SMARTOKEN_CREDENTIAL_KEYS", "write Fernet keys (44 characters of base64), newest first") from None
+            problem = "write Fernet keys (44 characters of base64), newest first"
+            raise _refuse("SMARTOKEN_CREDENTIAL_KEYS", problem) from None
 
 
 check_values()

@@ -37,7 +37,7 @@ TRUSTED_PROXIES = env("TRUSTED_PROXIES")
 
 # --- applications ----------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "smartoken.apps.SmartokenConfig",
     "accounts.apps.AccountsConfig",
     "billing.apps.BillingConfig",
@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
-    "django.contrib.admin",
+    "smartoken.apps.SmartokenAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,0 +1,276 @@
+"""People, organizations, keys and invitations."""
+
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts import keys
+from accounts.models import APIKey, Invitation, Membership, Organization, User
+from billing import ledger, money
+from billing.models import LedgerEntry, Limit, UsageRecord
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to, link_to_list, show_form
+
+INVITATION_DAYS = 7
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+    fields = ("user", "role", "created_at")
+    readonly_fields = ("created_at",)
+
+
+class OrganizationsInline(TabularInline):
+    """A person's organizations, to look at: they are changed on the organization's page."""
+
+    model = Membership
+    verbose_name_plural = "organizations"
+    fields = readonly_fields = ("organization", "role", "created_at")
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(RowAdmin):
+    list_display = ("email", "name", "is_active", "is_staff", "joined_at", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email__startswith",)
+    search_help_text = "The beginning of the e-mail address"
+    ordering = ("-joined_at",)
+    fields = ("email", "name", "is_active", "is_staff", "is_superuser", "joined_at", "last_login")
+    readonly_fields = ("email", "joined_at", "last_login")
+    inlines = (OrganizationsInline,)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # people sign up, or createkey makes them
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Who may change people must not be able to make themselves more than they are.
+        more = () if request.user.is_superuser else ("is_active", "is_staff", "is_superuser")
+        return (*super().get_readonly_fields(request, obj), *more)
+
+    def kept_because(self, row: Any) -> str:
+        return f"{row} can't be deleted: keys and money are tied to people. Switch the person off instead."
+
+
+class OrganizationForm(forms.ModelForm):
+    class Meta:
+        model = Organization
+        fields = ("name", "time_zone")
+        widgets: ClassVar = {"time_zone": UnfoldAdminTextInputWidget}
+
+    def clean_time_zone(self) -> str:
+        name: str = self.cleaned_data["time_zone"].strip()
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, LookupError):
+            raise ValidationError("Write a zone such as Europe/Berlin or UTC.") from None
+        return name
+
+
+class GrantForm(forms.Form):
+    """How much credit to give; ``usd`` becomes nano-dollars. The reference makes a second click harmless."""
+
+    usd = forms.CharField(label="Amount in US dollars", max_length=30, widget=UnfoldAdminTextInputWidget)
+    reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Shown in the ledger.")
+    reference = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean_usd(self) -> int:
+        try:
+            return money.parse_usd(self.cleaned_data["usd"], allow_zero=False)
+        except money.AmountError as error:
+            raise ValidationError(str(error)) from None
+
+
+@admin.register(Organization)
+class OrganizationAdmin(RowAdmin):
+    form = OrganizationForm
+    list_display = ("name", "owners", "balance", "created_at", "closed_at")
+    search_fields = ("members__email__startswith", "name__startswith")
+    search_help_text = "The beginning of the name or of a member's e-mail address"
+    ordering = ("-pk",)
+    fields = ("name", "time_zone", "wallet", "rows", "created_at", "closed_at")
+    readonly_fields = ("wallet", "rows", "created_at", "closed_at")
+    inlines = (MembershipInline,)
+    actions_detail = ("grant_credit",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=OuterRef("pk"))
+        balance = Subquery(wallets.values_list(F("limit_nanos") - F("spent_nanos")))
+        rows = super().get_queryset(request).annotate(balance_nanos=balance)
+        return rows.prefetch_related("memberships__user")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # made with its first member, at sign-up or by createkey
+
+    def has_grant_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("billing.add_ledgerentry")
+
+    def kept_because(self, row: Any) -> str:
+        return f"{row} can't be deleted: its ledger is kept for good."
+
+    @display(description="owner")
+    def owners(self, row: Organization) -> str:
+        return ", ".join(m.user.email for m in row.memberships.all() if m.role == Membership.Role.OWNER)
+
+    @display(description="balance")
+    def balance(self, row: Any) -> str:
+        return money.format_usd(row.balance_nanos or 0)
+
+    def wallet(self, row: Organization) -> str:
+        # Looking must not write: a wallet is made with the first movement.
+        wallet = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=row).first() or Limit(limit_nanos=0)
+        return (
+            f"{money.format_usd(wallet.free_nanos or 0)} available · {money.format_usd(wallet.held_nanos)} held · "
+            f"{money.format_usd(wallet.spent_nanos)} spent of {money.format_usd(wallet.limit_nanos or 0)}"
+        )
+
+    @display(description="belongs to it")
+    def rows(self, row: Organization) -> SafeString:
+        tables = ((APIKey, "API keys"), (UsageRecord, "usage"), (LedgerEntry, "ledger"), (Limit, "limits"))
+        links = [link_to_list(model, text, organization__id__exact=row.pk) for model, text in tables]
+        return format_html_join(" · ", "{}", ((link,) for link in links))
+
+    @action(description="Grant credit", url_path="grant-credit", permissions=["grant"], icon="add_card")
+    def grant_credit(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Give credit: a form on GET, the grant on POST."""
+        organization = self.get_object(request, str(object_id))
+        if organization is None:
+            raise Http404
+        form = GrantForm(request.POST or None, initial={"reference": uuid.uuid4()})
+        if not form.is_valid():
+            return show_form(
+                self, request, organization, form, title="Grant credit", submit="Grant", fact=self.wallet(organization)
+            )
+        nanos, reason, reference = (form.cleaned_data[name] for name in ("usd", "reason", "reference"))
+        try:
+            ledger.grant(
+                organization=organization,
+                nanos=nanos,
+                actor=request.user.get_username(),
+                reason=reason,
+                reference=str(reference),
+            )
+        except ledger.LedgerError as error:
+            return self.refuse(request, str(error), str(object_id))
+        self.log_change(request, organization, f"Granted {money.format_usd(nanos)}: {reason}")
+        messages.success(request, f"{money.format_usd(nanos)} granted to {organization}.")
+        return redirect("admin:accounts_organization_change", object_id)
+
+
+@admin.register(APIKey)
+class APIKeyAdmin(ReadOnlyAdmin):
+    list_display = ("name", "prefix", "organization", "created_by", "kind", "state", "created_at")
+    list_select_related = ("organization", "created_by")
+    ordering = ("-pk",)
+    search_help_text = "The beginning of a key, an organization's number or a whole e-mail address"
+    search_fields = ("pk",)
+    readonly_fields = fields = (
+        "name",
+        "prefix",
+        "kind",
+        "state",
+        "owner",
+        "created_by",
+        "family_names",
+        "daily_budget",
+        "monthly_budget",
+        "requests_per_minute",
+        "addresses",
+        "may_see_wallet",
+        "expires_at",
+        "revoked_at",
+        "created_at",
+        "rows",
+    )
+    actions_detail = ("revoke",)
+
+    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.isdigit():
+            return queryset.filter(organization=int(term[:18]))
+        if "@" in term:
+            return queryset.filter(created_by__email=term.lower())
+        # Somebody may paste a whole key: only what is stored of it is looked at.
+        return queryset.filter(prefix=term[: len(keys.PREFIX) + 4])
+
+    def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apikey")
+
+    @display(description="organization")
+    def owner(self, row: APIKey) -> str:
+        return link_to(row.organization)
+
+    @display(description="families")
+    def family_names(self, row: APIKey) -> str:
+        return ", ".join(row.families) or "all"
+
+    @display(description="allowed addresses")
+    def addresses(self, row: APIKey) -> str:
+        return ", ".join(row.allowed_addresses) or "all"
+
+    def daily_budget(self, row: APIKey) -> str:
+        return "none" if row.daily_budget_nanos is None else money.format_usd(row.daily_budget_nanos)
+
+    def monthly_budget(self, row: APIKey) -> str:
+        return "none" if row.monthly_budget_nanos is None else money.format_usd(row.monthly_budget_nanos)
+
+    @display(description="belongs to it")
+    def rows(self, row: APIKey) -> SafeString:
+        links = [link_to_list(model, text, key__id__exact=row.pk) for model, text in KEY_TABLES]
+        return format_html_join(" · ", "{}", ((link,) for link in links))
+
+    @action(description="Revoke", url_path="revoke", permissions=["revoke"], icon="block")
+    def revoke(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """End the key for good: a question on GET, the deed on POST."""
+        key = self.get_object(request, str(object_id))
+        if key is None:
+            raise Http404
+        if request.method != "POST":
+            fact = "The key stops working within a second, for good. Answers that are running are cut."
+            return show_form(self, request, key, forms.Form(), title="Revoke key", submit="Revoke", fact=fact)
+        keys.revoke_key(key=key)
+        self.log_change(request, key, "Revoked.")
+        messages.success(request, f"{key} is revoked.")
+        return redirect("admin:accounts_apikey_change", object_id)
+
+
+KEY_TABLES = ((UsageRecord, "usage"), (Limit, "budget windows"))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(RowAdmin):
+    list_display = ("email", "created_at", "expires_at", "accepted_at")
+    ordering = ("-pk",)
+    search_fields = ("email__startswith",)
+    fields = ("email", "expires_at", "created_at", "accepted_at")
+    readonly_fields = ("created_at", "accepted_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # An invitation is for one address; another address is another invitation.
+        return (*super().get_readonly_fields(request, obj), "email") if obj else self.readonly_fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"expires_at": timezone.now() + timedelta(days=INVITATION_DAYS)}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.email = obj.email.lower()
+        super().save_model(request, obj, form, change)

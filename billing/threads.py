@@ -1,0 +1,82 @@
+"""The ledger of one gateway process: its threads, its heartbeat, and the ways into them."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from billing import refusals, sweep
+from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
+from billing.holds import Admissions, HoldRequest
+from billing.rows import is_postgresql
+from billing.settles import Settlement, settle_batch
+
+SILENT_SECONDS = 30.0
+"""A process that could not say for so long that it is alive stops relaying: others may settle its holds."""
+
+
+class LedgerThreads:
+    def __init__(self) -> None:
+        self.process = uuid.uuid4()
+        self._admissions = Admissions(self.process)
+        self._settles = Batcher("settles")
+        self._holds = Batcher("holds") if is_postgresql() else self._settles
+        self._beaten_at = time.monotonic()
+
+    def start(self) -> None:
+        """Write the first heartbeat (a DatabaseError goes to the caller) and start the threads."""
+        sweep.beat(self.process)
+        for batcher in {self._holds, self._settles}:
+            batcher.start()
+
+    def stop(self) -> None:
+        """Finish what is queued, then end the threads and say that this process is gone."""
+        for batcher in {self._holds, self._settles}:
+            batcher.stop()
+        sweep.say_goodbye(self.process)
+
+    @property
+    def is_healthy(self) -> bool:
+        return self._holds.is_healthy and self._settles.is_healthy and not self.is_silent
+
+    @property
+    def is_silent(self) -> bool:
+        return time.monotonic() - self._beaten_at > SILENT_SECONDS
+
+    def admit(self, request: HoldRequest) -> "asyncio.Future[Any]":
+        """Return a future of Admission or Refusal. Raises OverloadedError; the future may LedgerUnavailableError."""
+        return self._holds.submit(self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS)
+
+    def settle(self, settlement: Settlement) -> "asyncio.Future[Any]":
+        """Return a future of the Outcome; it waits as long as the ledger is away."""
+        return self._settles.submit(settle_batch, settlement)
+
+    def write_checkpoints(self, checkpoints: list[tuple[uuid.UUID, dict[str, Any]]]) -> "asyncio.Future[Any]":
+        return self._settles.submit(_write_checkpoints, checkpoints, HOLD_PATIENCE_SECONDS)
+
+    def write_refusals(self, counts: dict[tuple[int, int, datetime, str], int]) -> "asyncio.Future[Any]":
+        return self._settles.submit(_write_refusals, counts, HOLD_PATIENCE_SECONDS)
+
+    async def beat(self) -> None:
+        """Say that this process is alive."""
+        await self._settles.submit(_beat, self.process, HOLD_PATIENCE_SECONDS)
+        self._beaten_at = time.monotonic()
+
+
+def _write_checkpoints(batches: Sequence[list[tuple[uuid.UUID, dict[str, Any]]]], **_: bool) -> list[None]:
+    sweep.write_checkpoints([checkpoint for batch in batches for checkpoint in batch])
+    return [None] * len(batches)
+
+
+def _write_refusals(batches: Sequence[dict[tuple[int, int, datetime, str], int]], **_: bool) -> list[None]:
+    for counts in batches:
+        refusals.add_counts(counts)
+    return [None] * len(batches)
+
+
+def _beat(processes: Sequence[uuid.UUID], **_: bool) -> list[None]:
+    for process in processes:
+        sweep.beat(process)
+    return [None] * len(processes)

@@ -1,0 +1,123 @@
+"""How a journey can end: what its record says, what the client is told, what is charged."""
+
+from dataclasses import dataclass
+
+import orjson
+from django.conf import settings
+
+from billing.models import UsageRecord
+from billing.settles import Tokens
+from routing.dialects.base import UpstreamFault, Usage
+from routing.errors import GatewayError
+from routing.estimates import Estimator
+from routing.snapshot import ModelRecord
+
+Status, EndedBy, Source = UsageRecord.Status, UsageRecord.EndedBy, UsageRecord.CountSource
+
+CLIENT_CLOSED = 499
+"""nginx's status for a client that left before the answer; no client ever sees it."""
+
+IMPLAUSIBLE = 4
+"""A count above so many times the model's context is a provider's slip, not what it bills."""
+
+INTERRUPTIONS: dict[str, tuple[str, str, str]] = {
+    # reason: (ended_by, error code, message)
+    "client": (EndedBy.CLIENT, "", ""),
+    "stall": (EndedBy.CLIENT, "", ""),
+    "first_byte": (EndedBy.UPSTREAM, "upstream_timeout", ""),
+    "idle": (EndedBy.UPSTREAM, "upstream_timeout", "The model's provider fell silent in mid-answer."),
+    "deadline": (EndedBy.LIMIT, "upstream_timeout", "The answer took longer than this site allows."),
+    "drain": (EndedBy.GATEWAY, "shutting_down", ""),
+    "silent": (EndedBy.GATEWAY, "ledger_unavailable", "The ledger can't be reached; the answer was cut here."),
+    "revoked": (EndedBy.GATEWAY, "invalid_api_key", "This API key was revoked while the answer was running."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    status: str
+    http_status: int
+    ended_by: str
+    error: GatewayError | None = None
+    is_stalled: bool = False
+
+    @property
+    def error_code(self) -> str:
+        return self.error.code if self.error else ""
+
+    @classmethod
+    def completed(cls, finish_reason: str, *, has_left: bool) -> "Ending":
+        ended_by = EndedBy.CLIENT if has_left else EndedBy.LIMIT if finish_reason == "length" else EndedBy.COMPLETED
+        return cls(Status.ABORTED if has_left else Status.COMPLETED, 200, ended_by)
+
+    @classmethod
+    def client_left(cls) -> "Ending":
+        return cls(Status.ABORTED, CLIENT_CLOSED, EndedBy.CLIENT)
+
+    @classmethod
+    def interrupted(cls, reason: str) -> "Ending":
+        ended_by, code, message = INTERRUPTIONS[reason]
+        error = GatewayError(code, message) if code else None
+        return cls(
+            Status.ABORTED,
+            error.status if error else CLIENT_CLOSED,
+            ended_by,
+            error,
+            is_stalled=reason == "stall",
+        )
+
+    @classmethod
+    def failed(cls, fault: UpstreamFault) -> "Ending":
+        error = GatewayError(fault.code, _explain(fault), retry_after=fault.retry_after)
+        return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)
+
+    def error_event(self, request_id: str) -> bytes:
+        """Return the data of the typed error that ends a stream; it carries the status the head couldn't."""
+        assert self.error
+        body = self.error.body(request_id, f"{settings.SMARTOKEN_URL}/docs/errors/")
+        body["error"]["status"] = self.error.status
+        return orjson.dumps(body)
+
+
+def _explain(fault: UpstreamFault) -> str:
+    """Return the text for the client; of a refused request the provider's own words say what to mend."""
+    if fault.code == "invalid_request" and fault.provider_message:
+        return f"The model's provider refused this request: {fault.provider_message[:300]}"
+    if fault.reason == "rate_limited":
+        return "The model's provider takes no more requests at the moment."
+    return fault.message
+
+
+def choose_tokens(
+    *, usage: Usage | None, size: int, input_size: int, model: ModelRecord, estimator: Estimator
+) -> tuple[Tokens, str]:
+    """Return what to charge and where the counts come from.
+
+    The provider's counts where they make sense; else an estimate of what was delivered;
+    nothing where nothing was delivered.
+    """
+    if usage and _is_plausible(usage, model):
+        tokens = Tokens.clamped(usage.input, usage.cached, usage.output, usage.reasoning)
+        estimator.learn(
+            model.slug,
+            input_size=input_size,
+            input_tokens=tokens.input,
+            output_size=size,
+            output_tokens=tokens.output,
+        )
+        return tokens, Source.PROVIDER
+    if not size:
+        return Tokens(), Source.ESTIMATE
+    return (
+        Tokens(input=estimator.likely_input(model.slug, input_size), output=estimator.likely_output(model.slug, size)),
+        Source.ESTIMATE,
+    )
+
+
+def _is_plausible(usage: Usage, model: ModelRecord) -> bool:
+    """Tell whether these are counts at all: whole, not negative, within what the model can take."""
+    most = IMPLAUSIBLE * max(model.context_length, model.max_output_tokens)
+    return all(
+        isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= most
+        for count in (usage.input, usage.output)
+    )

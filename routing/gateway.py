@@ -1,0 +1,506 @@
+"""The journey of one chat request: admit, try routes until the first content, relay, settle.
+
+1. Selection orders the routes that can carry the request.
+2. The ledger holds the most it can cost, or refuses.
+3. Routes are tried in order until one gives content; from then on there is no other.
+4. The answer is relayed as it comes. Nothing reaches the client before the first content.
+5. However it ends, one settlement charges what was used and writes the record; the last
+   event waits for it, two seconds at the most, since it tells the charge.
+
+A journey is interrupted only while it waits for an upstream or for a client that does
+not read, by its task being cancelled with a reason set: nothing else cancels it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts.keys import KeyRecord
+from billing import money
+from billing.batcher import LedgerUnavailableError, OverloadedError
+from billing.holds import Admission, HoldRequest, Refusal
+from billing.models import Limit, UsageRecord
+from billing.settles import Outcome, Settlement, Tokens
+from routing import dialects, sse
+from routing.dialects.base import UpstreamFault, Usage
+from routing.endings import Ending, choose_tokens
+from routing.errors import GatewayError, limit_details
+from routing.requests import ChatRequest
+from routing.rewrite import StreamRewriter, message_size, rewrite_answer, usage_object
+from routing.runtime import Runtime
+from routing.selection import Selection, select_routes
+from routing.snapshot import ModelRecord, RouteRecord
+from routing.upstream import UpstreamAnswer
+
+SETTLE_PATIENCE_SECONDS = 2.0
+USAGE_PATIENCE_SECONDS = 2.0
+COMMENT_SECONDS = 15.0
+CHECKPOINT_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """Whoever gets the answer: an HTTP connection or a page of the Playground."""
+
+    has_left: bool
+    has_started: bool
+    blocked_since: float | None
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
+    async def send(self, piece: bytes) -> None: ...
+    async def finish(self, piece: bytes) -> None: ...
+    def comment(self, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
+
+
+class Journey:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        key: KeyRecord,
+        chat: ChatRequest,
+        model: ModelRecord,
+        request_id: UUID,
+        client: Client,
+        own_address: tuple[str, int],
+        client_request_id: str = "",
+        sdk_retry: int = 0,
+        may_lower: bool = False,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._runtime = runtime
+        self._key = key
+        self.key_id = key.id
+        self._chat = chat
+        self._model = model
+        self._id = request_id
+        self._client = client
+        self._own_address = own_address
+        self._client_request_id = client_request_id
+        self._sdk_retry = sdk_retry
+        self._may_lower = may_lower
+        self._headers = list(headers)
+        self._began_at = time.monotonic()
+        self._progress_at = self._began_at
+        self._commented_at = self._began_at
+        self._first_content_at: float | None = None
+        self._checkpointed: tuple[float, int] = (0.0, 0)
+        self._attempts: list[dict[str, Any]] = []
+        self._route: RouteRecord | None = None
+        self._provider_request_id = ""
+        self._stream: StreamRewriter | None = None
+        self._whole: dict[str, Any] | None = None
+        self._is_interruptible = False
+        self._interruption = ""
+        self._task: asyncio.Task[Any] | None = None
+        self._admission: Admission | None = None
+
+    # --- the way of a request -------------------------------------------------
+
+    async def run(self) -> None:
+        """Answer the client. Raises GatewayError where nothing has been sent yet."""
+        chosen = select_routes(self._model, self._chat, health=self._runtime.health, chooser=self._runtime.chooser)
+        if not chosen.candidates:
+            raise self._no_route(chosen)
+        self._admission = await self._admit()
+        self._note_skipped(chosen)
+        self._task = asyncio.current_task()
+        self._runtime.journeys.add(self)
+        try:
+            ending = await self._try_routes(chosen.candidates)
+            tokens, outcome = await self._settle(ending)
+            await self._answer(ending, tokens, outcome)
+        finally:
+            self._runtime.journeys.discard(self)
+
+    def _no_route(self, chosen: Selection) -> GatewayError:
+        reasons = {skipped.reason for skipped in chosen.skipped}
+        if reasons <= {"cooldown"}:
+            return GatewayError("no_healthy_route", retry_after=5)
+        lacking = ", ".join(sorted(reasons - {"cooldown"}))
+        return GatewayError(
+            "invalid_request", f"No route of {self._model.slug} on this site can carry this request: {lacking}."
+        )
+
+    async def _admit(self) -> Admission:
+        """Hold the most this request can cost. Raises GatewayError."""
+        try:
+            future = self._runtime.ledger.admit(self._hold_request())
+            decision = await asyncio.shield(future)
+        except OverloadedError:
+            raise GatewayError("overloaded", retry_after=1) from None
+        except LedgerUnavailableError:
+            raise GatewayError("ledger_unavailable", retry_after=2) from None
+        except asyncio.CancelledError:
+            future.add_done_callback(self._release_late)
+            raise
+        if isinstance(decision, Refusal):
+            raise refusal_error(decision)
+        assert isinstance(decision, Admission)
+        return decision
+
+    def _hold_request(self) -> HoldRequest:
+        model, chat = self._model, self._chat
+        if chat.output_limit and chat.output_limit > model.max_output_tokens:
+            raise GatewayError(
+                "invalid_request",
+                f"{model.slug} answers with at most {model.max_output_tokens} tokens; ask for fewer.",
+                "max_tokens",
+            )
+        return HoldRequest(
+            id=self._id,
+            key=self._key,
+            model=model.slug,
+            price=model.price,
+            input_bound=min(chat.input_bound(model.tokens_per_byte_bound), model.context_length),
+            output_limit=chat.output_limit,
+            default_output=model.default_output_tokens,
+            choices=chat.choices,
+            may_lower=self._may_lower,
+            stream=chat.stream,
+            client_request_id=self._client_request_id,
+            sdk_retry=self._sdk_retry,
+            seconds=settings.ANSWER_SECONDS,
+        )
+
+    def _release_late(self, future: "asyncio.Future[Any]") -> None:
+        """Give back a hold that was granted after its journey had been cancelled."""
+        if not future.cancelled() and not future.exception() and isinstance(future.result(), Admission):
+            self._admission = future.result()
+            self._runtime.ledger.settle(self._settlement(Ending.client_left(), Tokens()))
+
+    async def _try_routes(self, candidates: list[RouteRecord]) -> Ending:
+        fault = UpstreamFault("no_healthy_route", "no_route")
+        for route in candidates:
+            if self._client.has_left:
+                return Ending.client_left()
+            began_at = time.monotonic()
+            try:
+                await self._try_route(route)
+            except UpstreamFault as found:
+                fault = found
+            except asyncio.CancelledError:
+                if not self._interruption:
+                    raise
+                asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                if self._interruption != "first_byte":
+                    self._note_attempt(route, began_at, "interrupted", self._interruption)
+                    return Ending.interrupted(self._interruption)
+                self._interruption = ""
+                fault = UpstreamFault("upstream_timeout", "first_byte", cools_down=True)
+            else:
+                self._note_attempt(route, began_at, "answered")
+                self._runtime.health.note_success(route.upstream.slug)
+                return Ending.completed(self._finish_reason, has_left=self._client.has_left)
+            self._note_fault(route, began_at, fault)
+            if self._has_content or not fault.may_fail_over:
+                break
+        return Ending.failed(fault)
+
+    async def _try_route(self, route: RouteRecord) -> None:
+        """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
+        self._route, self._stream, self._whole = route, None, None
+        self._progress_at = time.monotonic()
+        assert self._admission
+        dialect = dialects.get(route.upstream.dialect)
+        built = dialect.build(self._chat.body, model=route.upstream_model, output_limit=self._admission.output_limit)
+        self._dropped = built.dropped
+        answer: UpstreamAnswer | None = None
+        self._is_interruptible = True
+        try:
+            answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._own_address)
+            self._provider_request_id = answer.request_id
+            if self._chat.stream:
+                await self._relay(answer, dialect)
+            else:
+                self._whole = dialect.read_answer(await answer.read_all())
+        finally:
+            self._is_interruptible = False
+            if answer:
+                await answer.close()
+
+    async def _relay(self, answer: UpstreamAnswer, dialect: dialects.Dialect) -> None:
+        """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
+        stream = self._stream = StreamRewriter(
+            model=self._model.slug,
+            completion_id=f"chatcmpl-{self._id.hex}",
+            include_usage=self._chat.include_usage,
+            dialect=dialect,
+        )
+        splitter = sse.EventSplitter()
+        async for read in answer.reads():
+            if await self._pass_on(stream, splitter.feed(read)):
+                return
+        await self._pass_on(stream, splitter.finish())
+        if not stream.is_finished:
+            raise UpstreamFault("upstream_error", "cut" if stream.has_content else "empty")
+
+    async def _pass_on(self, stream: StreamRewriter, events: list[bytes]) -> bool:
+        """Send the events of one read in one piece; return True at the stream's end."""
+        self._progress_at = time.monotonic()
+        pieces = []
+        is_done = False
+        for data in events:
+            if data == b"[DONE]":
+                is_done = stream.is_finished
+                break
+            pieces.append(stream.take(data, is_delivering=not self._client.has_left))
+        if self._first_content_at is None and stream.has_content:
+            self._first_content_at = self._progress_at
+        piece = b"".join(pieces)
+        if piece and not self._client.has_left:
+            if not self._client.has_started:
+                await self._client.start(200, self._answer_headers())
+            await self._client.send(piece)
+        return is_done or (self._client.has_left and stream.usage is not None)
+
+    # --- the end ----------------------------------------------------------------
+
+    async def _settle(self, ending: Ending) -> tuple[Tokens, Outcome | None]:
+        """Charge what was used; None when the ledger is away: the settlement stays queued."""
+        tokens, source = choose_tokens(
+            usage=self._usage,
+            size=self._delivered_size,
+            input_size=self._chat.input_size,
+            model=self._model,
+            estimator=self._runtime.estimator,
+        )
+        settlement = self._settlement(ending, tokens, source)
+        future = self._runtime.ledger.settle(settlement)
+        future.add_done_callback(_log_failure)
+        try:
+            outcome = await asyncio.wait_for(asyncio.shield(future), SETTLE_PATIENCE_SECONDS)
+        except Exception:
+            # An answer that exists is finished all the same; the hold protects the money.
+            return tokens, None
+        if outcome.uncollected:
+            logger.error("uncollected: request %s, %d nano-dollars", self._id, outcome.uncollected)
+        return tokens, outcome
+
+    def _settlement(self, ending: Ending, tokens: Tokens, source: str = UsageRecord.CountSource.ESTIMATE) -> Settlement:
+        assert self._admission
+        route = self._route
+        first_at = self._first_content_at
+        return Settlement(
+            admission=self._admission,
+            tokens=tokens,
+            status=ending.status,
+            http_status=ending.http_status,
+            ended_by=ending.ended_by,
+            count_source=source,
+            total_ms=_milliseconds(self._began_at, time.monotonic()),
+            error_code=ending.error_code,
+            finish_reason=self._finish_reason,
+            provider=route.upstream.provider if route else "",
+            upstream=route.upstream.slug if route else "",
+            upstream_model=route.upstream_model if route else "",
+            provider_request_id=self._provider_request_id,
+            demo=route.upstream.is_demo if route else False,
+            first_token_ms=_milliseconds(self._began_at, first_at) if first_at else None,
+            attempts=self._attempts,
+        )
+
+    async def _answer(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
+        """Send what is left to send. Raises GatewayError where nothing was sent."""
+        if self._client.has_left or ending.is_stalled:
+            return
+        if ending.error:
+            if not self._client.has_started:
+                raise ending.error
+            await self._client.finish(sse.write_event(ending.error_event(str(self._id))))
+            return
+        charge = outcome.charge if outcome else self._charge_of(tokens)
+        usage = usage_object(tokens, charge)
+        if self._stream:
+            if not self._client.has_started:
+                await self._client.start(200, self._answer_headers())
+            await self._client.finish(self._stream.finish(usage))
+            return
+        assert self._whole
+        body = rewrite_answer(
+            self._whole, model=self._model.slug, completion_id=f"chatcmpl-{self._id.hex}", usage=usage
+        )
+        await self._client.start(200, self._answer_headers(outcome, length=len(body)))
+        await self._client.finish(body)
+
+    def _charge_of(self, tokens: Tokens) -> int:
+        return money.charge(tokens.input, tokens.cached, tokens.output, self._model.price.micros)
+
+    def _answer_headers(self, outcome: Outcome | None = None, length: int | None = None) -> list[tuple[bytes, bytes]]:
+        assert self._admission
+        headers = [*self._headers, *budget_headers(outcome.left if outcome else self._admission.left)]
+        if self._chat.stream:
+            headers += [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        else:
+            headers += [(b"content-type", b"application/json")]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        if self._chat.output_limit is None or self._admission.is_lowered:
+            headers.append((b"x-smartoken-output-limit", str(self._admission.output_limit).encode()))
+        if self._dropped:
+            headers.append((b"x-smartoken-dropped", ", ".join(self._dropped).encode()))
+        if self._route and self._route.upstream.is_demo:
+            headers.append((b"x-smartoken-demo", b"true"))
+        return headers
+
+    # --- what is known so far ---------------------------------------------------
+
+    _dropped: Sequence[str] = ()
+
+    @property
+    def _has_content(self) -> bool:
+        return bool(self._stream and self._stream.has_content)
+
+    @property
+    def _usage(self) -> Usage | None:
+        if self._whole is not None and self._route:
+            return dialects.get(self._route.upstream.dialect).read_usage(self._whole)
+        return self._stream.usage if self._stream else None
+
+    @property
+    def _delivered_size(self) -> int:
+        if self._whole is not None:
+            return sum(message_size(choice.get("message")) for choice in self._whole["choices"])
+        return self._stream.size if self._stream else 0
+
+    @property
+    def _finish_reason(self) -> str:
+        if self._whole is not None:
+            return str(self._whole["choices"][0].get("finish_reason") or "")[:40]
+        return self._stream.finish_reason if self._stream else ""
+
+    def _note_skipped(self, chosen: Selection) -> None:
+        for skipped in chosen.skipped:
+            self._attempts.append({"route": skipped.route.label, "outcome": "skipped", "reason": skipped.reason})
+
+    def _note_attempt(self, route: RouteRecord, began_at: float, outcome: str, reason: str = "") -> None:
+        self._attempts.append(
+            {
+                "route": route.label,
+                "outcome": outcome,
+                "reason": reason,
+                "status": 200 if outcome == "answered" else None,
+                "ms": _milliseconds(began_at, time.monotonic()),
+                "provider_request_id": self._provider_request_id,
+            }
+        )
+
+    def _note_fault(self, route: RouteRecord, began_at: float, fault: UpstreamFault) -> None:
+        if fault.cools_down:
+            self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
+        self._provider_request_id = fault.provider_request_id
+        self._note_attempt(route, began_at, "failed", fault.reason)
+        self._attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=fault.provider_message)
+
+    # --- what the ticker and the connection ask -----------------------------------
+
+    def note_client_left(self) -> None:
+        """From now on nothing counts as delivered; a stream is read on for its usage, two seconds.
+
+        A whole answer is read to its end, since the provider bills it; so is a stream
+        of an upstream that goes on billing when we hang up.
+        """
+        self._client.has_left = True
+        if not self._chat.stream or (self._route and self._route.upstream.bills_after_abort):
+            return
+        asyncio.get_running_loop().call_later(USAGE_PATIENCE_SECONDS, self.interrupt, "client")
+
+    def interrupt(self, reason: str) -> None:
+        """Stop waiting for the upstream or the client, for this reason; the journey then ends itself."""
+        if self._is_interruptible and not self._interruption and self._task:
+            self._interruption = reason
+            self._task.cancel()
+
+    def tick(self, now: float) -> None:
+        if reason := self._overdue(now):
+            self.interrupt(reason)
+        elif self._is_silent(now):
+            self._commented_at = now
+            self._client.comment(self._answer_headers())
+
+    def _overdue(self, now: float) -> str:
+        blocked_since = self._client.blocked_since
+        if blocked_since is not None:
+            return "stall" if now - blocked_since > settings.CLIENT_STALL_SECONDS else ""
+        if now - self._began_at > settings.ANSWER_SECONDS:
+            return "deadline"
+        silent = now - self._progress_at
+        if self._has_content:
+            return "idle" if silent > settings.IDLE_SECONDS else ""
+        patient = self._model.thinks or not self._chat.stream
+        limit = settings.FIRST_BYTE_THINKING_SECONDS if patient else settings.FIRST_BYTE_SECONDS
+        return "first_byte" if silent > limit else ""
+
+    def _is_silent(self, now: float) -> bool:
+        if not self._chat.stream or self._client.has_left or self._client.blocked_since is not None:
+            return False
+        return now - max(self._progress_at, self._commented_at) > COMMENT_SECONDS and self._is_interruptible
+
+    def take_checkpoint(self, now: float) -> tuple[UUID, dict[str, Any]] | None:
+        """Return what was delivered, for the case of a crash; None where nothing changed since the last time."""
+        written_at, size = self._checkpointed
+        stream, route = self._stream, self._route
+        if not stream or not route or stream.size == size or (size and now - written_at < CHECKPOINT_SECONDS):
+            return None
+        self._checkpointed = (now, stream.size)
+        estimator, first_at = self._runtime.estimator, self._first_content_at
+        return self._id, {
+            "input": estimator.likely_input(self._model.slug, self._chat.input_size),
+            "output": estimator.likely_output(self._model.slug, stream.size),
+            "provider": route.upstream.provider,
+            "upstream": route.upstream.slug,
+            "upstream_model": route.upstream_model,
+            "demo": route.upstream.is_demo,
+            "first_token_ms": _milliseconds(self._began_at, first_at) if first_at else None,
+            "attempts": self._attempts,
+        }
+
+
+def _milliseconds(start: float, end: float) -> int:
+    return max(0, round((end - start) * 1000))
+
+
+def _log_failure(future: "asyncio.Future[Any]") -> None:
+    with suppress(asyncio.CancelledError):
+        if error := future.exception():
+            logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
+
+
+def budget_headers(left: dict[str, int | None]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that tell what a key's budgets have left; the wallet is not the key's to tell."""
+    names = {
+        Limit.Kind.KEY_DAY.value: b"x-smartoken-daily-left-usd",
+        Limit.Kind.KEY_MONTH.value: b"x-smartoken-monthly-left-usd",
+    }
+    return [(name, money.usd(nanos).encode()) for kind, name in names.items() if (nanos := left.get(kind)) is not None]
+
+
+def refusal_error(refusal: Refusal) -> GatewayError:
+    """Return the error for a request that its limits can't cover."""
+    is_wallet = refusal.kind == Limit.Kind.WALLET
+    limit, spent = money.usd(refusal.limit), money.usd(refusal.spent)
+    if refusal.is_passing:
+        message = "Requests that are still running hold what is left; this one may fit when they end."
+    elif is_wallet:
+        message = "The wallet can't cover the most this request can cost. Top up, or ask for fewer output tokens."
+    else:
+        period = "daily" if refusal.kind == Limit.Kind.KEY_DAY else "monthly"
+        message = f"The key's {period} budget of ${limit} can't cover this request: ${spent} is spent."
+    # A key's holder may not know the wallet: only its own budgets are told in figures.
+    figures = (None, None) if is_wallet else (limit, spent)
+    return GatewayError(
+        "insufficient_quota" if is_wallet else "budget_exceeded",
+        message,
+        details=limit_details(
+            source=refusal.kind, limit_usd=figures[0], spent_usd=figures[1], resets_at=refusal.resets_at
+        ),
+        may_retry=refusal.is_passing,
+        retry_after=1,
+    )

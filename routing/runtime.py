@@ -1,0 +1,181 @@
+"""The services of one gateway process, and the ticker that watches over its running journeys.
+
+One ticker a process, once a second, does what would otherwise be a timer a request:
+comments into silent streams, time limits, checkpoints, the heartbeat, the sweep.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts import keys
+from accounts.keys import KeyCache
+from accounts.ratelimit import RateLimiter
+from accounts.reader import Reader
+from accounts.versions import KEYS, ROUTES, VersionWatch
+from billing import sweep
+from billing.refusals import RefusalCounter
+from billing.threads import LedgerThreads
+from routing.estimates import Estimator
+from routing.health import Health
+from routing.snapshot import Snapshot, load_snapshot
+from routing.upstream import Upstreams
+
+TICK_SECONDS = 1.0
+BEAT_SECONDS = 5.0
+SWEEP_SECONDS = 30.0
+REFUSALS_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class RunningJourney(Protocol):
+    """What the ticker asks of a request that is under way."""
+
+    key_id: int
+
+    def tick(self, now: float) -> None: ...
+    def interrupt(self, reason: str) -> None: ...
+    def take_checkpoint(self, now: float) -> tuple[UUID, dict[str, Any]] | None: ...
+
+
+class Runtime:
+    def __init__(self) -> None:
+        self.watch = VersionWatch(on_change=self._note_change)
+        self.reader = Reader()
+        self.background = Reader()
+        self.keys = KeyCache(watch=self.watch, reader=self.reader)
+        self.rates = RateLimiter()
+        self.refusals = RefusalCounter()
+        self.health = Health()
+        self.estimator = Estimator()
+        self.chooser = random.Random()  # noqa: S311  (shares traffic, guards nothing)
+        self.snapshot = Snapshot({}, {})
+        self.journeys: set[RunningJourney] = set()
+        self.body_bytes = 0
+        self.drain_until: float | None = None
+        self._keys_changed = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Read everything once and start threads and ticker. Raises DatabaseError."""
+        self.upstreams = Upstreams()
+        self.ledger = LedgerThreads()
+        await asyncio.to_thread(self.ledger.start)
+        await asyncio.to_thread(self.watch.start)
+        self.spawn(self._run_ticker())
+        self.spawn(self._run_periodically(BEAT_SECONDS, self.ledger.beat))
+        self.spawn(self._run_periodically(SWEEP_SECONDS, self._sweep))
+        self.spawn(self._run_periodically(REFUSALS_SECONDS, self._write_refusals))
+
+    async def stop(self) -> None:
+        """Wait for the journeys, write what is left, end the threads."""
+        self.begin_drain()
+        while self.journeys:
+            await asyncio.sleep(0.05)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._write_refusals()
+        await asyncio.to_thread(self.watch.stop)
+        await asyncio.to_thread(self.ledger.stop)
+        await self.upstreams.close()
+        self.background.stop()
+        self.reader.stop()
+
+    @property
+    def is_draining(self) -> bool:
+        return self.drain_until is not None
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.is_draining and self.ledger.is_healthy and not self.watch.is_blind
+
+    def begin_drain(self) -> None:
+        """Refuse new requests; open ones may run on for the drain time."""
+        if self.drain_until is None:
+            self.drain_until = time.monotonic() + settings.DRAIN_SECONDS
+
+    def spawn(self, coroutine: Any) -> None:
+        """Run a coroutine beside; the process keeps a reference until it ends."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _note_change(self, name: str) -> None:
+        # In the watch's thread: a new snapshot replaces the old one in one assignment.
+        if name == ROUTES:
+            self.snapshot = load_snapshot()
+        if name == KEYS:
+            self._keys_changed = True
+
+    async def _run_ticker(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._tick(time.monotonic())
+            except Exception as error:
+                logger.exception("ticker: %s", type(error).__name__)
+
+    async def _tick(self, now: float) -> None:
+        journeys = list(self.journeys)
+        for journey in journeys:
+            journey.tick(now)
+        self._stop_where_needed(journeys, now)
+        checkpoints = [found for journey in journeys if (found := journey.take_checkpoint(now))]
+        if checkpoints:
+            self.spawn(self._write_checkpoints(checkpoints))
+        if self._keys_changed and journeys:
+            self._keys_changed = False
+            await self._cut_revoked(journeys)
+
+    def _stop_where_needed(self, journeys: list[RunningJourney], now: float) -> None:
+        reason = "drain" if self.drain_until and now > self.drain_until else "silent" if self.ledger.is_silent else ""
+        if reason:
+            for journey in journeys:
+                journey.interrupt(reason)
+
+    async def _cut_revoked(self, journeys: list[RunningJourney]) -> None:
+        revoked = await self.reader.run(keys.find_revoked, {journey.key_id for journey in journeys})
+        for journey in journeys:
+            if journey.key_id in revoked:
+                journey.interrupt("revoked")
+
+    async def _write_checkpoints(self, checkpoints: list[tuple[UUID, dict[str, Any]]]) -> None:
+        await self.ledger.write_checkpoints(checkpoints)
+
+    async def _write_refusals(self) -> None:
+        if counts := self.refusals.take():
+            await self.ledger.write_refusals(counts)
+
+    async def _sweep(self) -> None:
+        if swept := await self.background.run(sweep.sweep):
+            logger.warning("swept %d abandoned holds", swept)
+
+    async def _run_periodically(self, seconds: float, action: Any) -> None:
+        while True:
+            try:
+                await action()
+            except Exception as error:
+                # The database may be away for a while; the next turn tries again.
+                logger.warning("%s: %s", getattr(action, "__name__", "task"), type(error).__name__)
+            await asyncio.sleep(seconds)
+
+
+_runtime: Runtime | None = None
+
+
+def set_runtime(runtime: Runtime | None) -> None:
+    """Make this the process's runtime; the ASGI lifespan does it."""
+    global _runtime
+    _runtime = runtime
+
+
+def get_runtime() -> Runtime | None:
+    """Return the process's runtime, None outside a gateway process."""
+    return _runtime

@@ -1,0 +1,76 @@
+"""Which routes of a pool may answer a request, in which order, and why the others may not."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from routing.health import Health
+from routing.requests import ChatRequest
+from routing.snapshot import ModelRecord, RouteRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A route that was not tried, and why."""
+
+    route: RouteRecord
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    candidates: list[RouteRecord]
+    skipped: list[Skipped]
+
+
+def select_routes(
+    model: ModelRecord,
+    chat: ChatRequest,
+    *,
+    health: Health,
+    chooser: random.Random,
+) -> Selection:
+    """Order the routes that can carry the request: by priority, inside a level by chance and weight.
+
+    Every healthy route of a level comes before the next level.
+    """
+    skipped = []
+    fitting = []
+    for route in model.routes:
+        reason = _misfit(route, chat) or ("cooldown" if health.is_resting(route.upstream.slug) else "")
+        if reason:
+            skipped.append(Skipped(route, reason))
+        else:
+            fitting.append(route)
+    return Selection(_order(fitting, chooser), skipped)
+
+
+def _misfit(route: RouteRecord, chat: ChatRequest) -> str:
+    """Return what the route lacks for this request, '' if nothing."""
+    if chat.tools and not route.tools:
+        return "no_tools"
+    if chat.images and not route.images:
+        return "no_images"
+    if chat.wants_json and not route.json_mode:
+        return "no_json_mode"
+    if chat.output_limit and chat.output_limit > route.max_output_tokens:
+        return "answer_too_long"
+    return ""
+
+
+def _order(routes: list[RouteRecord], chooser: random.Random) -> list[RouteRecord]:
+    ordered: list[RouteRecord] = []
+    by_priority = sorted(routes, key=lambda route: route.priority)
+    for _, level in groupby(by_priority, key=lambda route: route.priority):
+        ordered += _shuffle(level, chooser)
+    return ordered
+
+
+def _shuffle(level: Iterable[RouteRecord], chooser: random.Random) -> list[RouteRecord]:
+    """Return a level in random order in which the first is chosen in proportion to its weight.
+
+    Each gets the key u^(1/weight) (Efraimidis and Spirakis, 2006); weight 0 goes last.
+    """
+    keyed = [(chooser.random() ** (1 / route.weight) if route.weight else -chooser.random(), route) for route in level]
+    return [route for _, route in sorted(keyed, key=lambda pair: pair[0], reverse=True)]

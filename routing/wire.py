@@ -1,0 +1,341 @@
+"""`/v1` as an ASGI application: what comes in over HTTP, and what goes out.
+
+No Django request, session, middleware or cookie here. Whatever happens, the client
+gets OpenAI's error shape: uvicorn's own plain text is never seen.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError
+
+from accounts.keys import KeyRecord
+from accounts.ratelimit import RateState
+from routing import endpoints, sse
+from routing.errors import GatewayError
+from routing.gateway import Journey
+from routing.ids import make_request_id
+from routing.network import client_address, is_secure
+from routing.requests import parse_chat
+from routing.runtime import Runtime, get_runtime
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+EXPOSED = (
+    "x-request-id, retry-after, x-should-retry, x-smartoken-daily-left-usd, x-smartoken-monthly-left-usd, "
+    "x-smartoken-output-limit, x-smartoken-dropped, x-smartoken-demo, x-ratelimit-limit-requests, "
+    "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-client-request-id"
+)
+CORS: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", EXPOSED.encode()),
+]
+
+logger = logging.getLogger(__name__)
+
+
+class Disconnected(Exception):
+    """The client left while its body was still coming."""
+
+
+class Exchange:
+    """One HTTP exchange: its ids and headers, and the answer in the shape the ASGI server wants."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.request_id: UUID = make_request_id()
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.path: str = scope["path"]
+        self.method: str = scope["method"]
+        self.out: Headers = [(b"x-request-id", str(self.request_id).encode()), *CORS, (b"cache-control", b"no-store")]
+        client_id = self.headers.get(b"x-request-id", b"")
+        self.client_request_id = client_id.decode() if CLIENT_REQUEST_ID.fullmatch(client_id) else ""
+        if self.client_request_id:
+            self.out.append((b"x-client-request-id", client_id))
+        if settings.SECURE:
+            self.out.append((b"strict-transport-security", b"max-age=31536000"))
+        self._send = send
+        # As the journey's client:
+        self.has_left = False
+        self.has_started = False
+        self.has_finished = False
+        self.blocked_since: float | None = None
+        self._comment: asyncio.Task[None] | None = None
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.has_started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": [*self.out, *headers]})
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of the body; only whole events, so that a comment may stand between two pieces."""
+        await self._send_body(piece, more=True)
+
+    async def finish(self, piece: bytes) -> None:
+        """Send the last piece."""
+        self.has_finished = True
+        await self._send_body(piece, more=False)
+
+    async def _send_body(self, piece: bytes, more: bool) -> None:
+        if self._comment:
+            await self._comment
+        self.blocked_since = time.monotonic()
+        try:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+        finally:
+            self.blocked_since = None
+
+    def comment(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Keep a silent stream alive, beside the journey that waits for its provider."""
+        if self._comment is None or self._comment.done():
+            self._comment = asyncio.get_running_loop().create_task(self._send_comment(headers))
+
+    async def _send_comment(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        if not self.has_started:
+            await self.start(200, headers)
+        await self._send({"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True})
+
+    async def send_json(self, status: int, content: Any, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        body = orjson.dumps(content)
+        about = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await self.start(status, [*headers, *about])
+        await self.finish(b"" if self.method == "HEAD" else body)
+
+    async def send_error(self, error: GatewayError, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        content = error.body(str(self.request_id), f"{settings.SMARTOKEN_URL}/docs/errors/")
+        await self.send_json(error.status, content, [*headers, *error.headers()])
+
+
+async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+    """The ASGI application of everything under `/v1`."""
+    exchange = Exchange(scope, receive, send)
+    try:
+        await _route(exchange)
+    except GatewayError as error:
+        await _fail(exchange, error)
+    except Disconnected:
+        return
+    except DatabaseError as error:
+        logger.error("database on /v1: %s", type(error).__name__)
+        await _fail(exchange, GatewayError("ledger_unavailable", retry_after=2))
+    except Exception as error:
+        logger.exception("unexpected on /v1: %s", type(error).__name__)
+        await _fail(exchange, GatewayError("internal_error"))
+
+
+async def _fail(exchange: Exchange, error: GatewayError) -> None:
+    """Send the error; where an answer is already under way, leave it unfinished: the body is cut."""
+    if not exchange.has_started:
+        await exchange.send_error(error, getattr(error, "extra_headers", ()))
+
+
+async def _route(exchange: Exchange) -> None:
+    if exchange.method == "OPTIONS":
+        await _answer_preflight(exchange)
+        return
+    if settings.SECURE and not is_secure(exchange.scope, exchange.headers):
+        raise GatewayError("https_required")
+    runtime = get_runtime()
+    if runtime is None or runtime.is_draining:
+        raise GatewayError("shutting_down", retry_after=2)
+    path = exchange.path.rstrip("/") or "/v1"
+    if path == "/v1" and exchange.method in ("GET", "HEAD"):
+        about = {"object": "gateway", "name": "SmarToken", "docs": f"{settings.SMARTOKEN_URL}/docs/"}
+        await exchange.send_json(200, about)
+    elif path == "/v1/chat/completions" and exchange.method == "POST":
+        await _chat(exchange, runtime)
+    elif exchange.method in ("GET", "HEAD") and (path in ("/v1/models", "/v1/key") or path.startswith("/v1/models/")):
+        await _read(exchange, runtime, path)
+    else:
+        raise endpoints.explain(exchange.method, path)
+
+
+async def _answer_preflight(exchange: Exchange) -> None:
+    asked = exchange.headers.get(b"access-control-request-headers", b"authorization, content-type")
+    await exchange.start(
+        204,
+        [
+            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+            (b"access-control-allow-headers", asked[:2000]),
+            (b"access-control-max-age", b"86400"),
+        ],
+    )
+    await exchange.finish(b"")
+
+
+async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
+    key, _ = await _find_key(exchange, runtime)
+    if path == "/v1/models":
+        content: Any = endpoints.list_models(runtime.snapshot, key)
+    elif path == "/v1/key":
+        content = await runtime.reader.run(endpoints.describe_key, key)
+    else:
+        content = endpoints.show_model(runtime.snapshot, key, path.removeprefix("/v1/models/"))
+    await exchange.send_json(200, content)
+
+
+async def _chat(exchange: Exchange, runtime: Runtime) -> None:
+    """Key first, then the body: nobody unknown may make the server read 32 MB."""
+    key, _ = await _find_key(exchange, runtime)
+    try:
+        rate = runtime.rates.hit(key)
+        rate_headers = describe_rate(rate)
+        exchange.out += rate_headers
+        if rate and not rate.is_allowed:
+            raise GatewayError(
+                "rate_limit_exceeded",
+                f"This key may make {rate.limit} requests a minute.",
+                details={"limit_source": "requests_per_minute", "resets_in_seconds": round(rate.reset_seconds, 1)},
+                retry_after=int(rate.reset_seconds) + 1,
+            )
+        await _chat_with_key(exchange, runtime, key)
+    except GatewayError as error:
+        if error.status < 500:
+            runtime.refusals.add(key, error.code)
+        raise
+
+
+async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -> None:
+    size_read = 0
+    try:
+        parts = []
+        async for part in _body_parts(exchange):
+            parts.append(part)
+            size_read += len(part)
+            runtime.body_bytes += len(part)
+            if runtime.body_bytes > settings.BODIES_IN_FLIGHT_BYTES:
+                raise GatewayError("overloaded", "Too many large requests at once.", retry_after=2)
+        chat = parse_chat(b"".join(parts))
+        del parts
+        model = endpoints.find_model(runtime.snapshot, key, chat.model)
+        journey = Journey(
+            runtime,
+            key=key,
+            chat=chat,
+            model=model,
+            request_id=exchange.request_id,
+            client=exchange,
+            own_address=tuple(exchange.scope["server"]),
+            client_request_id=exchange.client_request_id,
+            sdk_retry=_read_sdk_retry(exchange.headers),
+            may_lower=exchange.headers.get(b"x-smartoken-lower-limit") == b"1",
+        )
+        await _watch(exchange, journey)
+    finally:
+        runtime.body_bytes -= size_read
+
+
+async def _watch(exchange: Exchange, journey: Journey) -> None:
+    """Run the journey beside exactly one receive(): the server itself never says that a client has left."""
+    watcher = asyncio.ensure_future(exchange.receive())
+
+    def note(future: "asyncio.Future[Message]") -> None:
+        if not future.cancelled() and not exchange.has_finished:
+            journey.note_client_left()
+
+    watcher.add_done_callback(note)
+    try:
+        await journey.run()
+    finally:
+        watcher.cancel()
+
+
+def _read_sdk_retry(headers: dict[bytes, bytes]) -> int:
+    count = headers.get(b"x-stainless-retry-count", b"")
+    return int(count) if count.isdigit() and len(count) < 4 else 0
+
+
+def describe_rate(rate: RateState | None) -> Headers:
+    """Return OpenAI's rate limit headers; none for a key without a limit."""
+    if rate is None:
+        return []
+    seconds = int(rate.reset_seconds) + 1
+    reset = f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"
+    return [
+        (b"x-ratelimit-limit-requests", str(rate.limit).encode()),
+        (b"x-ratelimit-remaining-requests", str(rate.remaining).encode()),
+        (b"x-ratelimit-reset-requests", reset.encode()),
+    ]
+
+
+# --- key and body ----------------------------------------------------------
+
+
+def read_secret(headers: dict[bytes, bytes]) -> str:
+    """Return the secret from ``Authorization: Bearer`` in any case, ``x-api-key`` or ``api-key``; '' if none."""
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer" and value.strip():
+        return value.strip().decode("latin-1")
+    for name in (b"x-api-key", b"api-key"):
+        if headers.get(name, b"").strip():
+            return headers[name].strip().decode("latin-1")
+    return ""
+
+
+async def _find_key(exchange: Exchange, runtime: Runtime) -> tuple[KeyRecord, str]:
+    """Return the key and the client's address. Raises GatewayError."""
+    secret = read_secret(exchange.headers)
+    if not secret:
+        raise GatewayError(
+            "invalid_api_key", "No API key was sent. Send it as `Authorization: Bearer sk-smt-…`, never in the address."
+        )
+    if runtime.watch.is_blind:
+        raise GatewayError("ledger_unavailable", retry_after=2)
+    key = await runtime.keys.find(secret)
+    if key is None:
+        raise GatewayError("invalid_api_key", "This API key is not known here. Check it, or make one in the console.")
+    address = client_address(exchange.scope, exchange.headers)
+    check_key(key, address)
+    return key, address
+
+
+def check_key(key: KeyRecord, address: str) -> None:
+    """Raise GatewayError for a key that may not be used now, or not from this address."""
+    if key.is_revoked:
+        raise GatewayError("invalid_api_key", "This API key was revoked. Make a new one in the console.")
+    if key.expires_at and key.expires_at <= datetime.now(UTC):
+        raise GatewayError("invalid_api_key", "This API key has expired. Make a new one in the console.")
+    if key.is_closed:
+        raise GatewayError("organization_closed")
+    if not key.allows_address(address):
+        raise GatewayError("address_not_allowed", f"This key may not be used from {address}.")
+
+
+async def _body_parts(exchange: Exchange) -> Any:
+    """Yield the parts of the body. Raises GatewayError when it is too large or too slow."""
+    limit = settings.BODY_LIMIT_BYTES
+    too_large = GatewayError("request_too_large", f"The body may have {limit // 2**20} MB at the most.")
+    announced = exchange.headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_large
+    size = 0
+    deadline = time.monotonic() + settings.BODY_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                message = await exchange.receive()
+        except TimeoutError:
+            raise GatewayError("body_timeout") from None
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise too_large
+        yield part
+        if not message.get("more_body"):
+            return
