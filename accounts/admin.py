@@ -111,7 +111,7 @@ class OrganizationAdmin(RowAdmin):
     fields = ("name", "time_zone", "wallet", "rows", "created_at", "closed_at")
     readonly_fields = ("wallet", "rows", "created_at", "closed_at")
     inlines = (MembershipInline,)
-    actions_detail = ("grant_credit",)
+    actions_detail: Any = ("grant_credit",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=OuterRef("pk"))
@@ -202,7 +202,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
         "created_at",
         "rows",
     )
-    actions_detail = ("revoke",)
+    actions_detail: Any = ("revoke",)
 
     def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         if term.isdigit():
