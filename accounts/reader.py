@@ -7,19 +7,15 @@ would stay broken for ever.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Reader:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run[**P, T](self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the function returns, called in the reader's thread; once more after a lost connection."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: _call(function, *args, **kwargs))
 
@@ -28,7 +24,7 @@ class Reader:
         self._pool.shutdown()
 
 
-def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _call[**P, T](function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return function(*args, **kwargs)
     except (OperationalError, InterfaceError):

@@ -55,7 +55,7 @@ def lock_limits(ids: Collection[int], *, skip_locked: bool = False) -> dict[int,
         return {}
     ordered = sorted(ids)
     found = rows.execute(
-        "SELECT id, kind, limit_nanos, spent_nanos, held_nanos FROM billing_limit "  # noqa: S608
+        "SELECT id, kind, limit_nanos, spent_nanos, held_nanos FROM billing_limit "
         f"WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
         ordered,
     )
@@ -68,7 +68,7 @@ def lock_holds(ids: Collection[UUID], *, skip_locked: bool = False) -> dict[UUID
         return {}
     ordered = sorted(ids)
     found = rows.execute(
-        "SELECT id, state, amount_nanos, charged_nanos, uncollected_nanos, wallet_id, day_id, month_id, output_limit "  # noqa: S608
+        "SELECT id, state, amount_nanos, charged_nanos, uncollected_nanos, wallet_id, day_id, month_id, output_limit "
         f"FROM billing_hold WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
         [rows.adapt(id_) for id_ in ordered],
     )
@@ -99,7 +99,7 @@ class LimitChanges:
             [(id_, *sums) for id_, sums in sorted(self._sums.items())], ["bigint"] * 4
         )
         rows.execute(
-            f"WITH change (limit_id, spent, held, more) AS (VALUES {values}) "  # noqa: S608
+            f"WITH change (limit_id, spent, held, more) AS (VALUES {values}) "
             "UPDATE billing_limit SET spent_nanos = spent_nanos + change.spent, "
             "held_nanos = held_nanos + change.held, limit_nanos = limit_nanos + change.more "
             "FROM change WHERE billing_limit.id = change.limit_id",

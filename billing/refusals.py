@@ -37,7 +37,7 @@ def add_counts(counts: Counts) -> None:
     """Add the counts to their rows."""
     values, parameters = rows.values_list([(*place, number) for place, number in sorted(counts.items())])
     rows.execute(
-        f"INSERT INTO billing_refusalcount (organization_id, key_id, minute, code, requests) VALUES {values} "  # noqa: S608
+        f"INSERT INTO billing_refusalcount (organization_id, key_id, minute, code, requests) VALUES {values} "
         "ON CONFLICT (key_id, minute, code) DO UPDATE SET requests = billing_refusalcount.requests + excluded.requests",
         parameters,
     )

@@ -58,7 +58,7 @@ def insert(
     if not rows:
         return []
     values, parameters = values_list(rows)
-    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} ON CONFLICT DO NOTHING"
     return execute(f"{sql} RETURNING {returning}" if returning else sql, parameters)
 
 

@@ -181,7 +181,7 @@ class _Batch:
             ["uuid", "text", "bigint", "bigint"],
         )
         moved = rows.execute(
-            f"WITH ending (hold_id, new_state, charge, lost) AS (VALUES {values}) "  # noqa: S608
+            f"WITH ending (hold_id, new_state, charge, lost) AS (VALUES {values}) "
             "UPDATE billing_hold SET state = new_state, charged_nanos = charge, uncollected_nanos = lost, "
             "ended_at = %s FROM ending WHERE id = hold_id AND state = 'open' "
             "RETURNING id, wallet_id, day_id, month_id, amount_nanos, charged_nanos",

@@ -39,7 +39,7 @@ def write_checkpoints(checkpoints: list[tuple[UUID, dict[str, Any]]]) -> None:
     """Note on open holds what was delivered so far, all in one statement."""
     values, parameters = rows.values_list(checkpoints, ["uuid", "jsonb"])
     rows.execute(
-        f"WITH fresh (hold_id, delivered) AS (VALUES {values}) UPDATE billing_hold "  # noqa: S608
+        f"WITH fresh (hold_id, delivered) AS (VALUES {values}) UPDATE billing_hold "
         "SET checkpoint = delivered FROM fresh WHERE id = hold_id AND state = 'open'",
         parameters,
     )

@@ -46,8 +46,13 @@ async def demo_provider(scope: Scope, receive: Receive, send: Send) -> None:
     if body.get("stream"):
         await _stream(body, send)
     else:
-        words = _answer(body)
-        await _send_json(send, 200, _envelope(body, "chat.completion", _message(words), _usage(body, len(words))))
+        words, reason = _answer(body)
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": "".join(words)},
+            "finish_reason": reason,
+        }
+        await _send_json(send, 200, _envelope(body, "chat.completion", choice, _usage(body, len(words))))
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -59,7 +64,8 @@ async def _read_body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _answer(body: dict[str, Any]) -> list[str]:
+def _answer(body: dict[str, Any]) -> tuple[list[str], str]:
+    """Return the words that fit into the limit, one token each, and the finish reason."""
     text = (
         f"This is the demo provider of this SmarToken site, standing in for {body['model']}. "
         "No real model answered: the operator has not added a route to this pool yet. "
@@ -67,16 +73,13 @@ def _answer(body: dict[str, Any]) -> list[str]:
     )
     words = [word + " " for word in text.split()]
     words[-1] = words[-1].rstrip()
-    return words[: max(1, int(body.get("max_tokens") or 1000))]
+    limit = int(body.get("max_tokens") or len(words))
+    return words[:limit], "stop" if limit >= len(words) else "length"
 
 
 def _envelope(body: dict[str, Any], kind: str, choice: dict[str, Any], usage: dict[str, int] | None) -> dict[str, Any]:
     envelope = {"id": "chatcmpl-demo", "object": kind, "created": int(time.time()), "model": body["model"]}
     return {**envelope, "choices": [choice], **({"usage": usage} if usage else {})}
-
-
-def _message(words: list[str]) -> dict[str, Any]:
-    return {"index": 0, "message": {"role": "assistant", "content": "".join(words)}, "finish_reason": "stop"}
 
 
 def _usage(body: dict[str, Any], words: int) -> dict[str, int]:
@@ -93,12 +96,12 @@ async def _stream(body: dict[str, Any], send: Send) -> None:
             "headers": [(b"content-type", b"text/event-stream")],
         }
     )
-    words = _answer(body)
+    words, reason = _answer(body)
     await _send_chunk(send, body, {"role": "assistant", "content": ""})
     for word in words:
         await asyncio.sleep(1 / WORDS_PER_SECOND)
         await _send_chunk(send, body, {"content": word})
-    await _send_chunk(send, body, {}, finish_reason="stop", usage=_usage(body, len(words)))
+    await _send_chunk(send, body, {}, finish_reason=reason, usage=_usage(body, len(words)))
     await send({"type": "http.response.body", "body": sse.DONE})
 
 

@@ -139,7 +139,7 @@ def explain(method: str, path: str) -> GatewayError:
     inner = path.removeprefix("/v1")
     if inner.startswith("/v1"):
         hint = f"The address holds /v1 twice: the base URL already ends in it. Use {inner}."
-    elif path.endswith("/chat/completions") or path.endswith("/completions"):
+    elif path.endswith(("/chat/completions", "/completions")):
         hint = hint or f"Use {CHAT}."
     known = f"This gateway has {CHAT}, GET /v1/models, GET /v1/models/{{id}} and GET /v1/key."
     return GatewayError("unknown_endpoint", f"There is no {method} {shown} here. {hint or known}")

@@ -34,5 +34,5 @@ class Health:
         state = self._states.setdefault(upstream, _State())
         state.failures += 1
         if state.failures >= FAILURES or retry_after:
-            rest = FIRST_REST_SECONDS * 2.0 ** min(state.failures - FAILURES, 6) if not retry_after else retry_after
+            rest = retry_after or FIRST_REST_SECONDS * 2.0 ** min(state.failures - FAILURES, 6)
             state.rests_until = time.monotonic() + min(rest, LONGEST_REST_SECONDS)

@@ -76,7 +76,7 @@ class Runtime:
     async def stop(self) -> None:
         """Wait for the journeys, write what is left, end the threads."""
         self.begin_drain()
-        while self.journeys:
+        while self.journeys:  # each ends within the drain time, by itself or by the ticker
             await asyncio.sleep(0.05)
         for task in list(self._tasks):
             task.cancel()
