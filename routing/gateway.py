@@ -28,7 +28,7 @@ from billing.holds import Admission, HoldRequest, Refusal
 from billing.models import Limit, UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
-from routing.dialects.base import UpstreamFault, Usage
+from routing.dialects.base import Dialect, UpstreamFault, Usage
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError, limit_details
 from routing.requests import ChatRequest
@@ -226,7 +226,7 @@ class Journey:
             if answer:
                 await answer.close()
 
-    async def _relay(self, answer: UpstreamAnswer, dialect: dialects.Dialect) -> None:
+    async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
         stream = self._stream = StreamRewriter(
             model=self._model.slug,

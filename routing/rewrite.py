@@ -115,8 +115,7 @@ class StreamRewriter:
         """Return the stream's last events, with the usage in its place."""
         last = self._finish_chunk or {"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]}
         if self._include_usage:
-            extra = {"choices": []}
-            tail = self._write(last) + self._write_usage(extra, usage)
+            tail = self._write(last) + self._write_usage({"choices": []}, usage)
         else:
             tail = self._write_usage(last, usage)
         return b"".join(self._waiting) + tail + sse.DONE

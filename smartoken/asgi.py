@@ -40,7 +40,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif path.startswith("/health/"):
         await health.answer(scope, send)
     else:
-        await pages(scope, receive, send)
+        await pages(scope, receive, send)  # type: ignore[arg-type]
 
 
 async def _live(receive: Receive, send: Send) -> None:

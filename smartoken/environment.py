@@ -59,7 +59,9 @@ SETTINGS = [
     Setting("DEBUG", bool, False, "Django's debug pages. Never on a public address."),
 ]
 
-env = environ.Env(**{setting.name: (setting.cast, setting.default) for setting in SETTINGS})
+env = environ.Env(  # type: ignore[no-untyped-call]
+    **{setting.name: (setting.cast, setting.default) for setting in SETTINGS}
+)
 
 DATA_DIR = Path(env("SMARTOKEN_DATA")).expanduser().resolve()
 
@@ -70,7 +72,7 @@ def _refuse(name: str, problem: str) -> ImproperlyConfigured:
 
 def public_url() -> ParseResult:
     """Return SMARTOKEN_URL, checked: scheme and host, no path, no query."""
-    url = urlparse(env("SMARTOKEN_URL").rstrip("/"))
+    url: ParseResult = urlparse(env("SMARTOKEN_URL").rstrip("/"))
     if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or url.username:
         raise _refuse("SMARTOKEN_URL", "write an address such as https://gateway.example.com, without a path")
     return url

@@ -1,0 +1,156 @@
+"""The Playground's own call: the same journey as `/v1`, for a signed-in person instead of a key.
+
+The page never holds a key. The organization's Playground key has no secret; its budgets
+and the wallet hold for it as for any other.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.views.decorators.http import require_POST
+
+from accounts.keys import KeyRecord, build_record, playground_key
+from routing import endpoints, sse
+from routing.errors import GatewayError
+from routing.gateway import Journey
+from routing.ids import make_request_id
+from routing.requests import check_chat, parse_chat
+from routing.runtime import get_runtime
+
+QUEUED_PIECES = 64
+SENT = ("model", "messages", "temperature", "max_tokens", "reasoning_effort")
+
+
+class PageClient:
+    """The journey's client inside a Django response: pieces wait in a short queue for the browser."""
+
+    def __init__(self) -> None:
+        self.has_left = False
+        self.has_started = False
+        self.blocked_since: float | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.began = asyncio.Event()
+        self._is_ended = False
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PIECES)
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        self.has_started = True
+        self.headers = list(headers)
+        self.began.set()
+
+    async def send(self, piece: bytes) -> None:
+        self.blocked_since = asyncio.get_running_loop().time()
+        try:
+            await self._pieces.put(piece)
+        finally:
+            self.blocked_since = None
+
+    async def finish(self, piece: bytes) -> None:
+        await self.send(piece)
+
+    def comment(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        if not self.has_started:
+            self.has_started, self.headers = True, list(headers)
+            self.began.set()
+        if not self._pieces.full():
+            self._pieces.put_nowait(sse.KEEP_ALIVE)
+
+    def end(self) -> None:
+        """Say that no piece follows those that wait."""
+        self._is_ended = True
+        self.began.set()
+        if self._pieces.empty():
+            self._pieces.put_nowait(None)  # wakes the reader
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while not (self._is_ended and self._pieces.empty()):
+            if piece := await self._pieces.get():
+                yield piece
+
+
+class JourneyResponse(StreamingHttpResponse):
+    """Tells the journey when the browser is gone: Django closes the response then, in a thread."""
+
+    def __init__(self, client: PageClient, journey: Journey) -> None:
+        super().__init__(client.pieces(), content_type="text/event-stream; charset=utf-8")
+        self._loop = asyncio.get_running_loop()
+        self._journey = journey
+
+    def close(self) -> None:
+        super().close()
+        self._loop.call_soon_threadsafe(self._journey.note_client_left)
+
+
+@require_POST
+async def run(request: HttpRequest) -> HttpResponseBase:
+    """Answer one Playground call: a stream of events, or an error as JSON."""
+    request_id = make_request_id()
+    try:
+        response = await _run(request, request_id)
+    except GatewayError as error:
+        content = error.body(str(request_id), f"{settings.SMARTOKEN_URL}/docs/errors/")
+        response = JsonResponse(content, status=error.status)
+    response["X-Request-Id"] = str(request_id)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+async def _run(request: HttpRequest, request_id: Any) -> HttpResponseBase:
+    key = await sync_to_async(_find_key)(request)
+    runtime = get_runtime()
+    if runtime is None or runtime.is_draining:
+        raise GatewayError("shutting_down")
+    raw = request.body
+    asked = parse_chat(raw).body
+    body = {name: asked[name] for name in SENT if asked.get(name) is not None} | {"stream": True}
+    chat = check_chat(body, len(raw))
+    client = PageClient()
+    journey = Journey(
+        runtime,
+        key=key,
+        chat=chat,
+        model=endpoints.find_model(runtime.snapshot, key, chat.model),
+        request_id=request_id,
+        client=client,
+        own_address=tuple(request.scope["server"]),  # type: ignore[attr-defined]
+    )
+    return await _start(journey, client)
+
+
+def _find_key(request: HttpRequest) -> KeyRecord:
+    membership = getattr(request, "membership", None)
+    if not request.user.is_authenticated or membership is None:
+        raise GatewayError("invalid_api_key", "Sign in to use the Playground.")
+    key = playground_key(organization=membership.organization, user=request.user)
+    return build_record(key, user=request.user)
+
+
+async def _start(journey: Journey, client: PageClient) -> HttpResponseBase:
+    """Run the journey in a task of its own, so that a cancelled view can't cancel the settle."""
+    task = asyncio.ensure_future(_run_journey(journey, client))
+    try:
+        await client.began.wait()
+    except asyncio.CancelledError:
+        journey.note_client_left()
+        raise
+    if not client.has_started and (error := await task):
+        raise error
+    response = JourneyResponse(client, journey)
+    for name, value in client.headers:
+        if name != b"content-type":
+            response[name.decode()] = value.decode()
+    return response
+
+
+async def _run_journey(journey: Journey, client: PageClient) -> GatewayError | None:
+    try:
+        await journey.run()
+    except GatewayError as error:
+        return error
+    finally:
+        client.end()
+    return None
