@@ -20,7 +20,7 @@ from accounts.models import Organization
 from billing import money, pricing
 from billing.models import Hold, LedgerEntry, Limit, Price, UsageRecord
 from routing.models import Model
-from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to
 
 SHOWN_CHARACTERS = 2000
 """How much of a text that came from a provider a page shows."""
@@ -77,7 +77,7 @@ class UsageRecordAdmin(MoneyAdmin):
     ordering = ("-created_at", "-id")
     sortable_by = ()
     list_display = (
-        "created_at",
+        created_at,
         "model",
         "status",
         "ended_by",
@@ -86,7 +86,7 @@ class UsageRecordAdmin(MoneyAdmin):
         show_usd("charge", "charge"),
         "upstream",
         "total_ms",
-        "id",
+        "short_id",
     )
     list_filter = (PeriodFilter, "status", "ended_by", "count_source", "demo")
     fieldsets = (
@@ -102,6 +102,10 @@ class UsageRecordAdmin(MoneyAdmin):
     charge = staticmethod(show_usd("charge", "charge"))
     held = staticmethod(show_usd("held", "held"))
     uncollected = staticmethod(show_usd("uncollected", "not collected"))
+
+    @display(description="request")
+    def short_id(self, row: UsageRecord) -> str:
+        return f"{str(row.pk)[:8]}…"
 
     @display(description="organization")
     def owner(self, row: UsageRecord) -> str:
@@ -125,7 +129,7 @@ class UsageRecordAdmin(MoneyAdmin):
 class LedgerEntryAdmin(MoneyAdmin):
     request_field = "reference"
     ordering = ("-pk",)
-    list_display = ("created_at", "organization", "kind", show_usd("amount", "amount"), "reference", "actor", "reason")
+    list_display = (created_at, "organization", "kind", show_usd("amount", "amount"), "reference", "actor", "reason")
     list_select_related = ("organization",)
     list_filter = ("kind",)
     fields = ("kind", "amount", "owner", "reference", "request", "actor", "reason", "created_at")
@@ -199,7 +203,12 @@ class LimitAdmin(MoneyAdmin):
 def describe_price(price: Price) -> str:
     """Return a price's three figures, in US dollars per 1M tokens."""
     parts = zip(("in", "cached", "out"), (price.input_micros, price.cached_micros, price.output_micros), strict=True)
-    return " · ".join(f"${money.usd(micros * 1000)} {name}" for name, micros in parts)
+    return " · ".join(f"{_format_price(micros)} {name}" for name, micros in parts)
+
+
+def _format_price(micros: int) -> str:
+    whole, _, rest = money.usd(micros * (money.NANOS // money.MICROS)).partition(".")
+    return f"${whole}.{rest:0<2}"
 
 
 def list_models() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Families, models, providers, upstreams, and the pools with their routes."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
-from unfold.admin import StackedInline, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
@@ -195,6 +196,13 @@ class UpstreamForm(forms.ModelForm):
         fields = ("slug", "provider", "base_url", "dialect", "credential_env", "proxy", "bills_after_abort")
 
     clean_base_url = checked_by(pools.check_address, "base_url")
+
+    def clean_proxy(self) -> str:
+        proxy: str = self.cleaned_data["proxy"].strip()
+        if proxy and not re.fullmatch(r"https?://[^/?#\s]+/?", proxy):
+            raise ValidationError("Write a proxy such as http://proxy.internal:3128.")
+        return proxy
+
     clean_credential_env = checked_by(pools.check_env_name, "credential_env")
 
     def clean_new_credential(self) -> str:
@@ -255,12 +263,20 @@ class RouteForm(forms.ModelForm):
             "priority",
             "weight",
             "enabled",
-            "context_length",
-            "max_output_tokens",
             "tools",
             "images",
             "json_mode",
+            "context_length",
+            "max_output_tokens",
         ]
+        labels: ClassVar = {
+            "upstream_model": "Its model",
+            "enabled": "On",
+            "json_mode": "JSON",
+            "context_length": "Context",
+            "max_output_tokens": "Answer",
+        }
+        help_texts: ClassVar = dict.fromkeys(("upstream_model", "weight", *fields[-2:]), "")
 
     clean_upstream_model = checked_by(pools.check_model_id, "upstream_model")
 
@@ -270,23 +286,18 @@ class RouteForm(forms.ModelForm):
             self.fields[name].validators.append(MaxValueValidator(pools.MAX_NUMBER))
 
 
-class RouteInline(StackedInline):
+class RouteInline(TabularInline):
     model = Route
     form = RouteForm
     extra = 0
     autocomplete_fields = ("upstream",)
     readonly_fields = ("source",)
-    fields = (
-        ("upstream", "upstream_model"),
-        ("priority", "weight", "enabled"),
-        ("tools", "images", "json_mode"),
-        ("context_length", "max_output_tokens"),
-        "source",
-    )
+    hide_title = True
+    fields = (*RouteForm.Meta.fields, "source")
 
     @display(description="made by")
     def source(self, row: Route) -> str:
-        return "the environment: it goes when the variable goes" if row.from_environment else "an administrator"
+        return "environment" if row.from_environment else "person"
 
 
 @admin.register(Pool)
@@ -326,7 +337,11 @@ class PoolAdmin(RowAdmin):
 
     @display(description="how it is used")
     def order(self, row: Pool) -> str:
-        return "Priority 1 comes first; weight shares traffic among the routes of one priority."
+        return (
+            "Priority 1 comes first; weight shares traffic among the routes of one priority, and 0 waits for the others"
+            " to fail. Context and longest answer are tokens; empty: the model's. A route made by the environment goes"
+            " when its variable goes."
+        )
 
     @display(description="see also")
     def links(self, row: Pool) -> SafeString:

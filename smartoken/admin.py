@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.csp import csp_override
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 
@@ -133,6 +134,12 @@ class ReadOnlyAdmin(RowAdmin):
         return queryset.none()
 
 
+@display(description="time (UTC)", ordering="created_at")
+def created_at(row: Any) -> str:
+    """A column with the second in which a row was made."""
+    return f"{row.created_at:%Y-%m-%d\u00a0%H:%M:%S}"
+
+
 def link_to(row: Model | None, text: str = "") -> SafeString | str:
     """Return a link to a row's page, or a dash."""
     if row is None:
@@ -158,7 +165,8 @@ def show_form(
         "row": row,
         "form": form,
         "title": f"{title}: {row}",
-        "submit": submit,
+        "heading": title,
+        "submit_text": submit,
         "fact": fact,
     }
     return TemplateResponse(request, "admin/action_form.html", context, status=400 if form.is_bound else 200)

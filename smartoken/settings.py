@@ -4,6 +4,8 @@ The variables an operator may set are described once, in ``SETTINGS`` of
 ``smartoken/environment.py``; this module only turns them into Django's names.
 """
 
+from django.templatetags.static import static
+
 from smartoken.environment import (
     BASE_DIR,
     DATA_DIR,
@@ -204,7 +206,12 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
-UNFOLD = {"SITE_TITLE": "SmarToken", "SITE_HEADER": "SmarToken admin", "SITE_URL": "/"}
+UNFOLD = {
+    "SITE_TITLE": "SmarToken",
+    "SITE_HEADER": "SmarToken admin",
+    "SITE_URL": "/",
+    "STYLES": [lambda request: static("css/admin.css")],
+}
 
 LOGGING = {
     "version": 1,
