@@ -116,7 +116,7 @@ class Journey:
         try:
             ending = await self._try_routes(chosen.candidates)
             tokens, outcome = await self._settle(ending)
-            await self._answer(ending, tokens, outcome)
+            await self._finish(ending, tokens, outcome)
         finally:
             self._runtime.journeys.discard(self)
 
@@ -306,6 +306,18 @@ class Journey:
             first_token_ms=_milliseconds(self._began_at, first_at) if first_at else None,
             attempts=self._attempts,
         )
+
+    async def _finish(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
+        """Send what is left to send; a client that does not read it is given up."""
+        self._interruption, self._is_interruptible = "", True
+        try:
+            await self._answer(ending, tokens, outcome)
+        except asyncio.CancelledError:
+            if not self._interruption:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+        finally:
+            self._is_interruptible = False
 
     async def _answer(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
         """Send what is left to send. Raises GatewayError where nothing was sent."""
