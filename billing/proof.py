@@ -84,17 +84,22 @@ def _snapshot() -> Iterator[None]:
 
 
 def check_books() -> Proof:
-    """Compare limits, holds, entries and records with each other."""
+    """Compare limits, holds, entries and records with each other, as they are at one moment."""
     with _snapshot():
-        proof = Proof(
-            open_holds=_count("billing_hold WHERE state = 'open'"),
-            wallets=_count("billing_limit WHERE kind = 'wallet'"),
-            entries=_count("billing_ledgerentry"),
-            records=_count("billing_usagerecord"),
-        )
-        for rule, sql in QUERIES.items():
-            if found := rows.execute(sql):
-                proof.differences[rule] = found
+        return check_books_inside()
+
+
+def check_books_inside() -> Proof:
+    """The same inside the caller's own transaction."""
+    proof = Proof(
+        open_holds=_count("billing_hold WHERE state = 'open'"),
+        wallets=_count("billing_limit WHERE kind = 'wallet'"),
+        entries=_count("billing_ledgerentry"),
+        records=_count("billing_usagerecord"),
+    )
+    for rule, sql in QUERIES.items():
+        if found := rows.execute(sql):
+            proof.differences[rule] = found
     return proof
 
 

@@ -98,6 +98,23 @@ def database_config() -> dict[str, Any]:
     return config
 
 
+def mailer_config() -> dict[str, Any]:
+    """Return Django's MAILERS entry for EMAIL_URL, or the one that prints mails where there is none."""
+    if not env("EMAIL_URL"):
+        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    config = env.email_url("EMAIL_URL")
+    options = {
+        "host": config["EMAIL_HOST"],
+        "port": config["EMAIL_PORT"] or 25,
+        "username": config["EMAIL_HOST_USER"] or "",
+        "password": config["EMAIL_HOST_PASSWORD"] or "",
+        "use_tls": config.get("EMAIL_USE_TLS", False),
+        "use_ssl": config.get("EMAIL_USE_SSL", False),
+        "timeout": 10,
+    }
+    return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
+
+
 def read_secret(name: str, kind: str = "text") -> str:
     """Return the secret in DATA_DIR/secret/<name>, made with mode 0600 on first use."""
     folder = DATA_DIR / "secret"

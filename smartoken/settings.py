@@ -11,6 +11,7 @@ from smartoken.environment import (
     DATA_DIR,
     database_config,
     env,
+    mailer_config,
     public_url,
     read_secret,
 )
@@ -133,10 +134,7 @@ SIGNUP_CREDIT_USD = env("SIGNUP_CREDIT_USD") or ("1" if EMBEDDED else "0")
 
 # --- mail ------------------------------------------------------------------
 MAIL_CONFIGURED = bool(env("EMAIL_URL"))
-if MAIL_CONFIGURED:
-    globals().update(env.email_url("EMAIL_URL"))
-else:
-    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+MAILERS = {"default": mailer_config()}
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("MAIL_FROM") or f"SmarToken <no-reply@{PUBLIC_URL.hostname}>"
 
 # --- pages -----------------------------------------------------------------

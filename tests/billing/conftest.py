@@ -1,0 +1,70 @@
+"""Wallets, keys and requests for tests of the money."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts import keys, members
+from accounts.keys import KeyRecord, build_record
+from accounts.models import APIKey, User
+from billing import ledger, pricing
+from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
+from billing.models import Limit
+from billing.money import NANOS
+from billing.settles import Settlement, Tokens
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice@example.com")
+
+
+@pytest.fixture
+def make_key(alice: User) -> Callable[..., KeyRecord]:
+    """Make an organization with some credit and a key in it; amounts in dollars."""
+
+    def make(*, credit: float = 1.0, zone: str = "UTC", **fields: Any) -> KeyRecord:
+        organization = members.create_organization(owner=alice, name="Acme")
+        organization.time_zone = zone
+        organization.save()
+        key, _ = keys.create_key(organization=organization, created_by=alice, name="test", **fields)
+        if credit:
+            ledger.grant(organization=organization, nanos=int(credit * NANOS), actor="test")
+        return build_record(APIKey.objects.select_related("organization").get(pk=key.pk))
+
+    return make
+
+
+@pytest.fixture
+def price(db: None) -> PriceRecord:
+    """$1 per 1M input tokens, $2 per 1M output tokens."""
+    row = pricing.set_price(model="deepseek", input_micros=1_000_000, cached_micros=500_000, output_micros=2_000_000)
+    return PriceRecord(row.pk, (row.input_micros, row.cached_micros, row.output_micros))
+
+
+@pytest.fixture
+def admissions() -> Admissions:
+    return Admissions(uuid.uuid4())
+
+
+@pytest.fixture
+def ask(price: PriceRecord) -> Callable[..., HoldRequest]:
+    """Make a request for a hold: 1,000 tokens of input and 1,000 of output unless told otherwise."""
+
+    def make(key: KeyRecord, **fields: Any) -> HoldRequest:
+        request = {"input_bound": 1000, "output_limit": 1000, "default_output": 16_384} | fields
+        return HoldRequest(id=uuid.uuid4(), key=key, model="deepseek", price=price, **request)
+
+    return make
+
+
+def settle(admission: Admission, tokens: Tokens, **fields: Any) -> Settlement:
+    """Return the settlement of a request that completed."""
+    ending = {"status": "completed", "http_status": 200, "ended_by": "completed", "count_source": "provider"}
+    return Settlement(admission=admission, tokens=tokens, total_ms=5, **(ending | fields))
+
+
+def wallet_of(key: KeyRecord) -> Limit:
+    return Limit.objects.get(kind=Limit.Kind.WALLET, organization=key.organization_id)

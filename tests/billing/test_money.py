@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing import money
+
+
+@pytest.mark.parametrize(
+    ("text", "nanos"), [("1", 10**9), ("0.50", 5 * 10**8), ("0.000000001", 1), ("0", 0), (" 12.5 ", 12_500_000_000)]
+)
+def test_it_reads_dollars(text: str, nanos: int) -> None:
+    assert money.parse_usd(text) == nanos
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-1", "NaN", "Infinity", "1e99", "0.0000000001", "1,5"])
+def test_it_refuses_what_is_no_amount(text: str) -> None:
+    with pytest.raises(money.AmountError):
+        money.parse_usd(text)
+
+
+@given(st.integers(min_value=0, max_value=10**18))
+def test_exact_text_reads_back(nanos: int) -> None:
+    assert money.parse_usd(money.usd(nanos)) == nanos
+
+
+@pytest.mark.parametrize(
+    ("nanos", "text"),
+    [(0, "$0.00"), (21_000, "$0.000021"), (41_730_200_000, "$41.73"), (150_000_000, "$0.1500"), (-1_500_000_000, "-$1.50")],
+)
+def test_people_see_dollars(nanos: int, text: str) -> None:
+    assert money.format_usd(nanos) == text
+
+
+def test_a_charge_is_rounded_up_once() -> None:
+    prices = (1, 1, 1)  # a micro-dollar per 1M tokens: a thousandth of a nano-dollar a token
+    assert money.charge(1, 0, 0, prices) == 1
+    assert money.charge(400, 0, 700, prices) == 2
+
+
+def test_cached_tokens_cost_their_own_price() -> None:
+    assert money.charge(1000, 400, 100, (1_000_000, 500_000, 2_000_000)) == 600_000 + 200_000 + 200_000
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 10**7))
+def test_price_zero_costs_nothing(inputs: int, outputs: int, price: int) -> None:
+    assert money.charge(inputs, 0, outputs, (0, 0, 0)) == 0
+    assert money.charge(inputs, 0, outputs, (price, price, price)) * 1000 >= (inputs + outputs) * price
