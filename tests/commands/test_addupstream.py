@@ -1,0 +1,38 @@
+import pytest
+from django.core.management import CommandError, call_command
+
+from routing.catalog.loader import load_catalog
+from routing.models import Route, Upstream
+
+GIVEN = ["--family=deepseek", "--base-url=https://api.example.com/v1", "--model=m"]
+
+
+@pytest.fixture(autouse=True)
+def catalogue(db):
+    load_catalog()
+
+
+def test_it_says_what_it_did(capsys, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "sk-canary-7f3a")
+    call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY", "--priority=2", "--weight=0")
+    call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY")
+    added, again = capsys.readouterr().out.splitlines()
+    assert added == "deepseek-api-example-com · m added to pool deepseek: priority 2, weight 0"
+    assert again == "deepseek-api-example-com · m was already in pool deepseek: priority 1, weight 100"
+    assert Route.objects.get().upstream.credential_env == "SOME_API_KEY"
+
+
+def test_it_notes_a_variable_that_is_not_set(capsys, monkeypatch):
+    monkeypatch.delenv("SOME_API_KEY", raising=False)
+    call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY")
+    assert "SOME_API_KEY is not set here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["--family=x", "--base-url=x", "--model=", "--dialect=x", "--credential-env=-", "--priority=0", "--weight=1.5"],
+)
+def test_a_wrong_input_changes_nothing(wrong):
+    with pytest.raises(CommandError):
+        call_command("addupstream", *GIVEN, wrong)
+    assert not Upstream.objects.exists()
