@@ -264,6 +264,9 @@ class PriceAdmin(RowAdmin):
     def kept_because(self, row: Any) -> str:
         return "A price is never deleted: add a new one, which follows it."
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **kwargs | ({"form": forms.ModelForm} if obj else {}))
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("model", "figures", "starts_at", "in_force") if obj else self.fields
 

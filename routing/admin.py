@@ -106,6 +106,11 @@ class NewModelForm(ModelForm):
         return super().save(commit)
 
 
+def is_named_by_money(model: Model) -> bool:
+    """Tell whether a price or a charge names this model: they hold its public id, not its row."""
+    return any(table.objects.filter(model=model.slug).exists() for table in (Price, UsageRecord))
+
+
 @admin.register(Model)
 class ModelAdmin(RowAdmin):
     form = ModelForm
@@ -135,7 +140,7 @@ class ModelAdmin(RowAdmin):
         return super().changelist_view(request, extra_context)
 
     def kept_because(self, row: Any) -> str:
-        if UsageRecord.objects.filter(model=row.slug).exists() or Price.objects.filter(model=row.slug).exists():
+        if is_named_by_money(row):
             return f"{row} can't be deleted: prices or charges name it. Disable the routes of its pool instead."
         return ""
 
@@ -292,7 +297,7 @@ class RouteInline(TabularInline):
     extra = 0
     autocomplete_fields = ("upstream",)
     readonly_fields = ("source",)
-    hide_title = True
+    show_title = False
     fields = (*RouteForm.Meta.fields, "source")
 
     @display(description="made by")
@@ -317,7 +322,9 @@ class PoolAdmin(RowAdmin):
         return False  # each model has its pool
 
     def kept_because(self, row: Any) -> str:
-        return f"The pool of {row} stays with its model. Disable or remove its routes instead."
+        if is_named_by_money(row.model):
+            return f"The pool of {row} stays with its model. Disable or remove its routes instead."
+        return ""
 
     @display(description="family", ordering="model__family__position")
     def family(self, row: Pool) -> str:

@@ -1,0 +1,101 @@
+import uuid
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import APIKey, Invitation, Organization, User
+from billing.ledger import get_wallet
+from billing.models import LedgerEntry
+
+
+def grant_url(member):
+    return reverse("admin:accounts_organization_grant_credit", args=[member.organization_id])
+
+
+def test_an_organization_shows_its_wallet(root, member):
+    page = root.get(reverse("admin:accounts_organization_change", args=[member.organization_id]))
+    assert b"$25.00 available" in page.content
+
+
+def test_credit_is_granted_once(root, member):
+    given = {"usd": "12.50", "reason": "pilot", "reference": str(uuid.uuid4())}
+    assert root.post(grant_url(member), given).status_code == 302
+    assert root.post(grant_url(member), given).status_code == 302
+    assert get_wallet(organization=member.organization).limit_nanos == 37_500_000_000
+    entry = LedgerEntry.objects.get(reference=given["reference"])
+    assert (entry.actor, entry.reason, entry.kind) == ("root@example.com", "pilot", "grant")
+
+
+@pytest.mark.parametrize("wrong", [{"usd": "-1"}, {"usd": "NaN"}, {"usd": ""}, {"reason": ""}, {"reference": "x"}])
+def test_a_senseless_grant_gives_nothing(root, member, wrong):
+    given = {"usd": "5", "reason": "pilot", "reference": str(uuid.uuid4())} | wrong
+    assert root.post(grant_url(member), given).status_code == 400
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_looking_at_the_grant_page_gives_nothing(root, member):
+    assert root.get(grant_url(member)).status_code == 200
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_staff_without_the_permission_grants_nothing(member):
+    client = Client()
+    client.force_login(User.objects.create_user("staff@example.com", is_staff=True))
+    given = {"usd": "5", "reason": "pilot", "reference": str(uuid.uuid4())}
+    assert client.post(grant_url(member), given).status_code == 403
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_a_key_is_revoked_by_post_only(root, key):
+    url = reverse("admin:accounts_apikey_revoke", args=[key.pk])
+    assert root.get(url).status_code == 200
+    assert APIKey.objects.get().revoked_at is None
+    assert root.post(url).status_code == 302
+    assert APIKey.objects.get().revoked_at
+
+
+def test_a_key_shows_neither_secret_nor_digest(root, key):
+    page = root.get(reverse("admin:accounts_apikey_change", args=[key.pk])).content.decode()
+    assert key.prefix in page
+    assert key.secret not in page
+    assert bytes(key.digest).hex() not in page
+
+
+def test_a_pasted_key_is_found_by_its_beginning(root, key):
+    page = root.get(reverse("admin:accounts_apikey_changelist"), {"q": key.prefix})
+    assert b"Build server" in page.content
+
+
+@pytest.mark.parametrize("table", ["user", "organization"])
+def test_what_money_hangs_on_is_kept_and_the_reason_said(root, key, table):
+    row = {"user": key.created_by, "organization": key.organization}[table]
+    answer = root.post(reverse(f"admin:accounts_{table}_delete", args=[row.pk]), {"post": "yes"}, follow=True)
+    assert f"{row} can&#x27;t be deleted" in answer.content.decode()
+    assert User.objects.filter(email="dev@example.com").exists()
+    assert Organization.objects.exists()
+
+
+def test_a_senseless_time_zone_is_refused(root, member):
+    url = reverse("admin:accounts_organization_change", args=[member.organization_id])
+    inline = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+    assert root.post(url, {"name": "New", "time_zone": "../etc/passwd"} | inline).status_code == 200
+    assert root.post(url, {"name": "New", "time_zone": "Asia/Shanghai"} | inline).status_code == 302
+    assert Organization.objects.get().time_zone == "Asia/Shanghai"
+
+
+def test_staff_cannot_make_itself_superuser(db):
+    staff = User.objects.create_user("staff@example.com", is_staff=True)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
+    client = Client()
+    client.force_login(staff)
+    url = reverse("admin:accounts_user_change", args=[staff.pk])
+    assert client.post(url, {"name": "Boss", "is_superuser": "on", "is_staff": "on"}).status_code in (200, 302)
+    assert not User.objects.get().is_superuser
+
+
+def test_an_invitation_is_made(root):
+    given = {"email": "New@Example.com", "expires_at_0": "2030-01-01", "expires_at_1": "00:00:00"}
+    assert root.post(reverse("admin:accounts_invitation_add"), given).status_code == 302
+    assert Invitation.objects.get().email == "new@example.com"
