@@ -1,11 +1,25 @@
 """Celery: the periodic and the slow. Every task can be run twice."""
 
+import ctypes
 import os
+import signal
+import sys
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_embedded_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartoken.settings")
+
+PR_SET_PDEATHSIG = 1
 
 app = Celery("smartoken")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@beat_embedded_init.connect
+def _die_with_the_worker(**kwargs: Any) -> None:
+    """Beat is a process of the worker's: without this, a killed worker would leave it running."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -84,6 +84,8 @@ def database_config() -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "smartoken.sqlite3",
+            # A file in tests too: the gateway's threads have connections of their own.
+            "TEST": {"NAME": str(DATA_DIR / "test.sqlite3")},
             "OPTIONS": {
                 # A write transaction takes its lock at the start: a deferred one
                 # fails at once, whatever the timeout, when it turns into a writer.

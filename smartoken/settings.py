@@ -179,8 +179,7 @@ if not REDIS_URL:
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery-beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "billing.tasks.sweep_holds", "schedule": 30.0},
-    "close-windows": {"task": "billing.tasks.open_due_windows", "schedule": 60.0},
-    "reconcile": {"task": "billing.tasks.check_ledger", "schedule": 3600.0},
+    "check-ledger": {"task": "billing.tasks.check_ledger", "schedule": 3600.0},
 }
 
 # --- the gateway -----------------------------------------------------------

@@ -1,0 +1,140 @@
+"""Runs the checks and the tests: `scripts/test` the fast ones, `scripts/test --all` everything.
+
+The whole suite runs on SQLite; what touches the books runs again on PostgreSQL.
+With CI=true a test that a missing tool would skip fails instead.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+CACHE = ROOT / ".cache"
+NPM = CACHE / "sdk"
+ON_BOTH = ["accounts", "billing", "commands", "gateway", "routing"]
+"""Folders below tests/ that run on both databases."""
+
+CHECKS: dict[str, list[str]] = {
+    "ruff": ["ruff", "check", "--quiet"],
+    "format": ["ruff", "format", "--check", "--quiet"],
+    "layers": ["lint-imports"],
+    "mypy": ["mypy", "accounts", "billing", "routing", "playground", "smartoken", "scripts"],
+    "migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run", "--verbosity", "0"],
+}
+
+
+def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test", description="Check and test. Further arguments go to pytest.", allow_abbrev=False
+    )
+    parser.add_argument("--all", action="store_true", help="also the slow tests: browser, SDKs, crashes, stress")
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_known_args()
+
+
+class Run:
+    """What has run so far: how long each phase took, how many tests passed and failed."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, float, bool]] = []
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def phase(self, name: str, command: list[str], **environment: str) -> None:
+        print(f"\n== {name}", flush=True)
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout
+        last = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line if line.strip() else last
+        code = process.wait()
+        if command[0] == "pytest":
+            self._count(last)
+        self.phases.append((name, time.monotonic() - began, code == 0))
+
+    def _count(self, summary: str) -> None:
+        for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped)", summary):
+            self.counts[word if word in self.counts else "failed"] += int(number)
+
+    def close(self) -> int:
+        """Print what happened; return the exit code."""
+        print()
+        for name, seconds, is_good in self.phases:
+            print(f"{'ok    ' if is_good else 'FAILED'} {seconds:6.1f} s  {name}")
+        counts = self.counts
+        print(f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
+        return 0 if all(is_good for _, _, is_good in self.phases) and counts["passed"] else 1
+
+
+def install_browser() -> None:
+    """Find a Chromium; else fetch Playwright's own; else the system's package."""
+    if shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"):
+        return
+    print("no Chromium found: trying Playwright's own", flush=True)
+    fetched = subprocess.run([BIN / "playwright", "install", "chromium"], capture_output=True, check=False)
+    if fetched.returncode == 0:
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("installing Chromium by apt-get", flush=True)
+        apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", *command], env=apt, capture_output=True, check=False)
+    if not shutil.which("chromium"):
+        print("no Chromium: the browser tests can't run; install the package `chromium`", flush=True)
+
+
+def install_node_packages() -> None:
+    """Install the pinned packages of tests/sdk/package-lock.json for the SDK tests, where node is there."""
+    sources = [ROOT / "tests" / "sdk" / name for name in ("package.json", "package-lock.json")]
+    if not shutil.which("npm") or not all(source.exists() for source in sources):
+        return
+    installed = NPM / "node_modules"
+    if installed.exists() and all((NPM / source.name).read_bytes() == source.read_bytes() for source in sources):
+        return
+    print("installing the SDK tests' node packages", flush=True)
+    shutil.rmtree(NPM, ignore_errors=True)
+    NPM.mkdir(parents=True)
+    for source in sources:
+        shutil.copy(source, NPM / source.name)
+    command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"]
+    if subprocess.run(command, cwd=NPM, check=False).returncode:
+        shutil.rmtree(NPM, ignore_errors=True)
+        print("npm could not install the SDKs: their tests can't run", flush=True)
+
+
+def main() -> int:
+    arguments, for_pytest = parse_arguments()
+    if arguments.check:
+        return 0
+    run = Run()
+    if not for_pytest:
+        for name, command in CHECKS.items():
+            run.phase(name, command)
+    if arguments.all:
+        install_browser()
+        install_node_packages()
+    chosen = [] if arguments.all else ["-m", "not slow"]
+    both = [f"tests/{name}" for name in ON_BOTH if (ROOT / "tests" / name).is_dir()]
+    pytest = ["pytest", "-q", *chosen]
+    run.phase("tests on SQLite", [*pytest, *for_pytest], SMARTOKEN_TEST_DATABASE="sqlite")
+    run.phase("tests on PostgreSQL", [*pytest, *(for_pytest or both)], SMARTOKEN_TEST_DATABASE="postgresql")
+    return run.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
