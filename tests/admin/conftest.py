@@ -7,13 +7,6 @@ from billing import ledger
 from routing.catalog.loader import load_catalog
 
 
-@pytest.fixture(autouse=True)
-def plain_static_files(settings):
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
-
-
 @pytest.fixture
 def catalogue(db):
     load_catalog()
