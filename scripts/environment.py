@@ -48,7 +48,17 @@ def install(lock: Path) -> None:
         return
     say(f"installing the packages of {lock.name} (a minute or so)")
     began = time.monotonic()
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes", "-r", lock]
+    pip: list[str | Path] = [
+        PYTHON,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        lock,
+    ]
     run(pip)
     stamp.write_text(digest)
     say(f"installed in {time.monotonic() - began:.0f} s")

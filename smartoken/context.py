@@ -7,5 +7,11 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """The site's own address and whether people may sign up."""
-    return {"SITE_URL": settings.SMARTOKEN_URL, "SIGNUP": settings.SIGNUP}
+    """The site's own address, this page's place on it, who may sign up, and whether mail is sent."""
+    return {
+        "SITE_URL": settings.SMARTOKEN_URL,
+        "SIGNUP": settings.SIGNUP,
+        "SIGNUP_DOMAINS": settings.SIGNUP_DOMAINS,
+        "MAIL_CONFIGURED": settings.MAIL_CONFIGURED,
+        "canonical": request.path,
+    }

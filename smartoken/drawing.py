@@ -35,6 +35,7 @@ class Box:
     y: float
     width: float
     height: float
+    is_tall: bool = False
 
     @property
     def middle(self) -> float:
@@ -49,21 +50,23 @@ class Box:
         return self.x + 14
 
     @property
-    def text_right(self) -> float:
-        return self.right - 14
-
-    @property
     def title_y(self) -> float:
+        if self.is_tall:
+            return self.middle + (-4 if self.station.note else 5)
         lines = 1 + bool(self.station.note) + bool(self.station.figure)
         return self.middle + 4.5 - (lines - 1) * 9.5
 
     @property
     def note_y(self) -> float:
-        return self.title_y + 19
+        return self.title_y + (20 if self.is_tall else 19)
+
+    @property
+    def figure_x(self) -> float:
+        return self.right - 14 if self.is_tall else self.text_x
 
     @property
     def figure_y(self) -> float:
-        return self.note_y + (20 if self.station.note else 0)
+        return self.middle + 5 if self.is_tall else self.note_y + (20 if self.station.note else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def draw_tall(app: Station, gateway: Station, routes: Sequence[Station]) -> Draw
     """Place the stations on a line from top to bottom."""
     drawing = Drawing(RAIL + 24 + TALL_WIDTH + MARGIN, MARGIN)
     for station in (app, gateway, *routes):
-        box = Box(station, RAIL + 24, drawing.height, TALL_WIDTH, TALL_HEIGHT)
+        box = Box(station, RAIL + 24, drawing.height, TALL_WIDTH, TALL_HEIGHT, is_tall=True)
         earlier = drawing.boxes[-1].middle if drawing.boxes else box.middle
         state = TAKEN if station in (app, gateway) else _line_state(app, gateway, station)
         if station is gateway and app.state == BROKEN:

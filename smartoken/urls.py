@@ -3,9 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from smartoken import dashboard, home
 from smartoken.setup import admin_setup
 
 urlpatterns = [
+    path("", home.show, name="home"),
+    path("", include("playground.urls")),
+    path("console/", dashboard.show, name="dashboard"),
+    path("", include("accounts.urls")),
+    path("", include("billing.urls")),
     path("accounts/", include("allauth.urls")),
     path("setup/<str:token>/", admin_setup, name="admin_setup"),
     path("admin/", admin.site.urls),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 REGISTRIES = re.compile(r"(pypi|npmjs|pythonhosted|npmmirror|debian)\.(org|com)/", re.IGNORECASE)
 OPTIONS = re.compile(r"--(extra-)?index-url|--find-links|\"resolved\":")
-ASKED_FOR = "django djangorestframework django-environ httpx psycopg celery redis whitenoise".split()
+ASKED_FOR = ["django", "djangorestframework", "django-environ", "httpx", "psycopg", "celery", "redis", "whitenoise"]
 
 
 def committed_files() -> list[Path]:
