@@ -1,13 +1,46 @@
 """Gives each request of a signed-in person the membership they act in."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+
+from accounts.members import find_membership
+from accounts.models import Membership, User
+
+SESSION_KEY = "organization"
 
 
-class OrganizationMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+class MemberRequest(HttpRequest):
+    """What a view behind ``membership_required`` gets."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+    user: User
+    membership: Membership
+
+
+class OrganizationMiddleware(MiddlewareMixin):
+    """Sets ``request.membership``: the one the session names, else the oldest; None for everybody else."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        membership = None
+        if request.user.is_authenticated:
+            chosen = request.session.get(SESSION_KEY)
+            membership = find_membership(user=request.user, organization_id=chosen)
+        request.membership = membership  # type: ignore[attr-defined]
+
+
+def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let in who is signed in and belongs to an organization; others sign in, or are told what to do."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if getattr(request, "membership", None) is None:
+            return render(request, "accounts/no_organization.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
