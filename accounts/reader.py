@@ -20,7 +20,7 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: _call(function, *args, **kwargs))
 
     def stop(self) -> None:
-        self._pool.submit(connection.close)
+        self._pool.submit(lambda: connection.close())  # looked up there: each thread has its own
         self._pool.shutdown()
 
 

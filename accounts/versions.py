@@ -84,8 +84,11 @@ class VersionWatch:
         return time.monotonic() - self._read_at > BLIND_SECONDS
 
     def start(self) -> None:
-        """Read once (a DatabaseError goes to the caller), then poll."""
-        self.poll()
+        """Read once (a DatabaseError goes to the caller), then poll in a thread with a connection of its own."""
+        try:
+            self.poll()
+        finally:
+            connection.close()
         self._thread.start()
 
     def stop(self) -> None:

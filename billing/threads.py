@@ -3,9 +3,11 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+
+from django.db import connection
 
 from billing import refusals, sweep
 from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
@@ -27,7 +29,7 @@ class LedgerThreads:
 
     def start(self) -> None:
         """Write the first heartbeat (a DatabaseError goes to the caller) and start the threads."""
-        sweep.beat(self.process)
+        _call_once(sweep.beat, self.process)
         for batcher in {self._holds, self._settles}:
             batcher.start()
 
@@ -35,7 +37,7 @@ class LedgerThreads:
         """Finish what is queued, then end the threads and say that this process is gone."""
         for batcher in {self._holds, self._settles}:
             batcher.stop()
-        sweep.say_goodbye(self.process)
+        _call_once(sweep.say_goodbye, self.process)
 
     @property
     def is_healthy(self) -> bool:
@@ -63,6 +65,14 @@ class LedgerThreads:
         """Say that this process is alive."""
         await self._settles.submit(_beat, self.process, HOLD_PATIENCE_SECONDS)
         self._beaten_at = time.monotonic()
+
+
+def _call_once(function: Callable[[uuid.UUID], None], process: uuid.UUID) -> None:
+    """Call in a thread that is not ours, on a connection that is not left behind in it."""
+    try:
+        function(process)
+    finally:
+        connection.close()
 
 
 def _write_checkpoints(batches: Sequence[list[tuple[uuid.UUID, dict[str, Any]]]], **_: bool) -> list[None]:
