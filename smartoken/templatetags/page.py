@@ -1,34 +1,67 @@
-"""Small helpers for templates: the console's links, meters, figures and addresses of filtered tables."""
+"""Small helpers for templates: navigation, the request path, meters, ratings, short numbers."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import template
-from django.template import Context
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from billing import money
+from smartoken.drawing import Station, describe, draw_tall, draw_wide, read_routes
 
 register = template.Library()
 
-CONSOLE = {
-    "dashboard": "Dashboard",
-    "keys": "Keys",
-    "usage": "Usage",
-    "wallet": "Wallet",
-    "playground": "Playground",
-    "settings": "Settings",
-}
+
+@register.simple_tag(takes_context=True)
+def nav_link(context: template.Context, name: str, text: str, *also: str) -> str:
+    """Link to the page called ``name``, marked as here on it and on the pages ``also``; nothing if there is none."""
+    try:
+        address = reverse(name)
+    except NoReverseMatch:
+        return ""
+    match = getattr(context.get("request"), "resolver_match", None)
+    here = match is not None and match.url_name in (name, *also)
+    return format_html('<a href="{}"{}>{}</a>', address, SafeString(' aria-current="page"' if here else ""), text)
 
 
-@dataclass(frozen=True)
-class Link:
-    url: str
-    text: str
-    is_current: bool
+@register.inclusion_tag("_path_figure.html")
+def request_path(
+    *,
+    app: str = "Your app",
+    app_note: str = "OpenAI SDK",
+    gateway: str = "SmarToken",
+    gateway_note: str = "",
+    gateway_figure: str = "",
+    routes: Iterable[Mapping[str, str]] = (),
+    broken: str = "",
+    label: str = "",
+    caption: str = "",
+) -> dict[str, Any]:
+    """Draw a request's way. ``routes`` hold name, note and state; ``broken`` is "app" or "gateway"."""
+    first = Station(app, app_note, state="broken" if broken == "app" else "taken")
+    second = Station(
+        gateway, gateway_note, gateway_figure, state="broken" if broken == "gateway" else "taken", is_gateway=True
+    )
+    stations = read_routes(routes)
+    return {
+        "caption": caption,
+        "label": label or describe(first, second, stations),
+        "wide": draw_wide(first, second, stations),
+        "tall": draw_tall(first, second, stations),
+    }
 
 
-@dataclass(frozen=True)
+@register.simple_tag
+def route(name: str, note: str = "", state: str = "taken") -> list[dict[str, str]]:
+    """Return a list of one route, for pictures with a single provider."""
+    return [{"name": name, "note": note, "state": state}]
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """Widths in per cent of a bar's length; ``label`` says the same in words."""
 
@@ -38,58 +71,63 @@ class Meter:
     is_full: bool
 
 
-@register.simple_tag(takes_context=True)
-def console_links(context: Context) -> list[Link]:
-    """Return the console's side navigation; the page of the request, or the one above it, is current."""
-    path = context["request"].path
-    links = []
-    for name, text in CONSOLE.items():
-        url = reverse(name)
-        is_current = path == url if name == "dashboard" else path.startswith(url)
-        links.append(Link(url, text, is_current))
-    return links
+@register.simple_tag
+def meter_parts(spent_nanos: int | None, held_nanos: int | None, limit_nanos: int | None) -> Meter:
+    """Measure what is spent, held and left of a limit, in nano-dollars; without a limit the bar stays empty."""
+    spent, held = max(spent_nanos or 0, 0), max(held_nanos or 0, 0)
+    label = f"spent {money.format_usd(spent)}, held {money.format_usd(held)}"
+    if limit_nanos is None:
+        return Meter(0, 0, f"{label}, no limit", False)
+    left = max(limit_nanos - spent - held, 0)
+    total = max(limit_nanos, 1)
+    spent_part = min(100 * spent / total, 100) if limit_nanos > 0 else 100
+    held_part = min(100 * held / total, 100 - spent_part)
+    label = f"{label}, left {money.format_usd(left)} of {money.format_usd(limit_nanos)}"
+    return Meter(round(spent_part, 2), round(held_part, 2), label, left == 0)
 
 
 @register.simple_tag
-def meter(spent_nanos: int | None, held_nanos: int | None, limit_nanos: int | None) -> Meter:
-    """Return the bar of a budget or wallet; without a limit it stays empty."""
-    spent, held = max(spent_nanos or 0, 0), max(held_nanos or 0, 0)
-    parts = [f"spent {money.format_usd(spent)}", f"held {money.format_usd(held)}"]
-    if limit_nanos is None:
-        return Meter(0, 0, ", ".join([*parts, "no limit"]), False)
-    left = max(limit_nanos - spent - held, 0)
-    label = ", ".join([*parts, f"left {money.format_usd(left)} of {money.format_usd(limit_nanos)}"])
-    if limit_nanos <= 0:
-        return Meter(100, 0, label, True)
-    spent_width = min(100 * spent / limit_nanos, 100)
-    return Meter(
-        round(spent_width, 2), round(min(100 * held / limit_nanos, 100 - spent_width), 2), label, spent >= limit_nanos
+def dots(value: int, best: int = 5) -> str:
+    """Draw a rating as dots."""
+    circles = format_html_join(
+        "",
+        '<circle cx="{}" cy="5" r="4"{}/>',
+        ((5 + 12 * place, SafeString("" if place < value else ' class="empty-dot"')) for place in range(best)),
+    )
+    return format_html(
+        '<svg class="dots" width="{0}" height="10" viewBox="0 0 {0} 10" role="img" aria-label="{1} of {2}">{3}</svg>',
+        12 * best,
+        value,
+        best,
+        circles,
     )
 
 
 @register.filter
 def tokens(count: int | None) -> str:
-    """Write a context length as people say it: ``128K``, ``1M``; nothing for None."""
-    if count is None:
-        return ""
-    for size, unit in ((10**6, "M"), (1000, "K")):
-        if count >= size:
-            return f"{count / size:.1f}".removesuffix(".0") + unit
-    return str(count)
+    """Shorten a number of tokens, e.g. ``128K`` or ``1M``."""
+    if not count:
+        return "–"
+    if count >= 10**6:
+        return f"{count / 10**6:.4g}M"
+    return f"{count / 1000:.4g}K" if count >= 1000 else str(count)
 
 
 @register.filter
 def price(micros: int | None) -> str:
-    """Write a price per 1M tokens, given in micro-dollars: ``$0.50``, ``$0.075``; a dash for None."""
-    return "–" if micros is None else "$" + _price_digits(micros)
-
-
-def _price_digits(micros: int) -> str:
-    whole, rest = divmod(micros, money.MICROS)
-    return f"{whole:,}.{f'{rest:06d}'.rstrip('0').ljust(2, '0')}"
+    """Format micro-dollars per 1M tokens as dollars, with two decimals or as many as it has."""
+    if micros is None:
+        return "–"
+    dollars = Decimal(micros) / money.MICROS
+    text = f"{dollars:,.6f}".rstrip("0")
+    return "$" + (f"{dollars:,.2f}" if len(text.partition(".")[2]) < 2 else text)
 
 
 @register.filter
-def dots(rating: int) -> dict[str, Any]:
-    """Return the filled and empty dots of a rating out of 5, for ``_dots.html``."""
-    return {"full": "●" * rating, "empty": "●" * (5 - rating), "rating": rating}
+def names(values: Iterable[str], shown: int = 3) -> str:
+    """Write a list of names as words: ``DeepSeek, Kimi, Qwen and 14 more``."""
+    items = list(values)
+    head, rest = items[:shown], len(items) - shown
+    if rest > 0:
+        return f"{', '.join(head)} and {rest} more"
+    return " and ".join([", ".join(head[:-1]), head[-1]] if len(head) > 1 else head)
