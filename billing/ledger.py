@@ -6,10 +6,13 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.models import Organization
-from billing import budgets, locks, rows
+from billing import budgets, locks, money, rows
 from billing.models import LedgerEntry, Limit
 
 Kind = LedgerEntry.Kind
+
+MAX_NANOS = 10**9 * money.NANOS
+"""A ninth of what a column of 64 bits holds."""
 
 
 class LedgerError(ValueError):
@@ -35,7 +38,9 @@ def grant(
 def _add(organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
     """Write one entry and move the wallet's limit by it, once per kind and reference."""
     wallet = get_wallet(organization=organization)
-    locks.lock_limits([wallet.pk])
+    locked = locks.lock_limits([wallet.pk])[wallet.pk]
+    if abs((locked.limit or 0) + nanos) > MAX_NANOS:
+        raise LedgerError("No wallet may hold more than a billion dollars.")
     entry, is_new = LedgerEntry.objects.get_or_create(
         kind=kind,
         reference=reference,

@@ -161,7 +161,7 @@ class Journey:
             price=model.price,
             input_bound=min(chat.input_bound(model.tokens_per_byte_bound), model.context_length),
             output_limit=chat.output_limit,
-            default_output=model.default_output_tokens,
+            default_output=self._default_output(),
             choices=chat.choices,
             may_lower=self._may_lower,
             stream=chat.stream,
@@ -169,6 +169,11 @@ class Journey:
             sdk_retry=self._sdk_retry,
             seconds=settings.ANSWER_SECONDS,
         )
+
+    def _default_output(self) -> int:
+        """Return the output limit of a request that names none: what its context leaves, where that is less."""
+        likely_input = self._runtime.estimator.likely_input(self._model.slug, self._chat.input_size)
+        return max(1, min(self._model.default_output_tokens, self._model.context_length - likely_input))
 
     def _release_late(self, future: "asyncio.Future[Any]") -> None:
         """Give back a hold that was granted after its journey had been cancelled."""
