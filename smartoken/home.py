@@ -1,9 +1,29 @@
 """The first page."""
 
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from playground.comparison import list_rows, served_names
+from playground.samples import render_preview, render_samples
 
-def show(request: HttpRequest) -> HttpResponse:
-    """Say what the site is for, with a row for every family."""
-    return render(request, "smartoken/home.html")
+
+def home(request: HttpRequest) -> HttpResponse:
+    """Say what the site does, with the first served family as the example."""
+    rows = list_rows()
+    served = [row for row in rows if row.is_served]
+    row = next(iter(served or rows), None)
+    context: dict[str, Any] = {
+        "rows": rows,
+        "row": row,
+        "served": served_names(rows),
+        "prices": sorted(each.price.input_micros for each in served if each.price),
+        "description": "One API key for Chinese language models: an OpenAI-compatible gateway with budgets per "
+        "day and month, prices in US dollars and a ledger you can check.",
+    }
+    if row:
+        context["preview"] = render_preview(row)
+        context["samples"] = render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL)
+    return render(request, "smartoken/home.html", context)

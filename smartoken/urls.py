@@ -7,7 +7,7 @@ from smartoken import dashboard, home
 from smartoken.setup import admin_setup
 
 urlpatterns = [
-    path("", home.show, name="home"),
+    path("", home.home, name="home"),
     path("", include("playground.urls")),
     path("console/", dashboard.show, name="dashboard"),
     path("", include("accounts.urls")),

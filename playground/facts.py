@@ -1,0 +1,56 @@
+"""What a model's page says about its routes: who receives the text, and what can be sent."""
+
+from dataclasses import dataclass
+
+from routing.models import Family, Model, Route
+
+CATALOGUE_THIRD = "Inputs of up to {tokens} tokens in one request"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """The enabled routes of a pool, taken together. ``is_demo``: the built-in demo answers for now."""
+
+    routes: list[Route]
+    is_served: bool
+
+    @property
+    def is_demo(self) -> bool:
+        return self.is_served and not self.routes
+
+    @property
+    def receivers(self) -> list[str]:
+        """Companies and countries that may receive the text, in the order of the routes."""
+        providers = [route.upstream.provider for route in self.routes]
+        texts = [f"{each.name}, {each.country}" if each.country else each.name for each in providers]
+        return list(dict.fromkeys(texts))
+
+    @property
+    def abilities(self) -> list[tuple[str, bool]]:
+        """Tools, images, JSON mode: whether at least one route carries them."""
+        return [
+            ("Tools", any(route.tools for route in self.routes)),
+            ("Images", any(route.images for route in self.routes)),
+            ("JSON mode", any(route.json_mode for route in self.routes)),
+        ]
+
+    def node(self, family: Family) -> list[dict[str, str]]:
+        """Return the picture's third station: the first provider, else the family's company."""
+        if self.routes:
+            first = self.routes[0]
+            return [{"name": first.upstream.provider.name, "note": f"priority {first.priority}", "state": "taken"}]
+        note = "the demo answers for now" if self.is_demo else "not served on this site"
+        return [{"name": family.company, "note": note, "state": "waiting"}]
+
+
+def read_routes(model: Model, *, is_served: bool) -> RouteFacts:
+    """Read the model's enabled routes in the order in which they are tried."""
+    routes = Route.objects.filter(pool__model=model, enabled=True).select_related("upstream__provider")
+    return RouteFacts(list(routes), is_served)
+
+
+def list_workloads(family: Family, context: str) -> list[str]:
+    """Return three workloads: what the catalogue names, and the context window where it names fewer."""
+    named = [part.strip() for part in family.best_for.split(",") if part.strip()]
+    workloads = [*named, CATALOGUE_THIRD.format(tokens=context), "Streaming chat behind the OpenAI SDK"]
+    return [text[0].upper() + text[1:] for text in workloads[:3]]

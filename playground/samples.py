@@ -1,0 +1,81 @@
+"""The code shown on the site: one file a language in templates/playground/samples/, and an answer's preview."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from billing import money
+from playground.comparison import ModelRow
+
+PLACEHOLDER = "YOUR_SMARTOKEN_KEY"
+LANGUAGES = (
+    ("curl", "cURL", "curl.sh", "bash"),
+    ("python", "Python", "python.py", "python"),
+    ("typescript", "TypeScript", "typescript.ts", "typescript"),
+)
+PREVIEW_TOKENS = (120, 310)
+"""Input and output tokens of the preview: enough that its cost needs no exponent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One call in one language: ``source`` is what runs, ``html`` the same with classes for its colours."""
+
+    language: str
+    label: str
+    source: str
+    html: SafeString
+
+
+def render_samples(*, model: str, base_url: str, key: str = PLACEHOLDER) -> list[Sample]:
+    """Return the streaming call in cURL, Python and TypeScript.
+
+    ``base_url`` is the site's address without ``/v1``. TypeScript reads the key from the
+    environment variable SMTOKEN_API_KEY, so that ``key`` only stands in its first line.
+    """
+    values = {"model": model, "base_url": f"{base_url.rstrip('/')}/v1", "key": key}
+    return [_render(name, label, file, lexer, values) for name, label, file, lexer in LANGUAGES]
+
+
+def _render(name: str, label: str, file: str, lexer: str, values: dict[str, str]) -> Sample:
+    source = render_to_string(f"playground/samples/{file}.txt", values)
+    return Sample(name, label, source, color(source, lexer))
+
+
+def color(source: str, lexer: str) -> SafeString:
+    """Return HTML whose spans carry pygments' class names; the text is escaped."""
+    html: str = highlight(source, get_lexer_by_name(lexer), HtmlFormatter(nowrap=True))  # type: ignore[no-untyped-call]
+    return mark_safe(html)  # noqa: S308
+
+
+def render_preview(row: ModelRow) -> SafeString:
+    """Return a short answer of this model as it comes from `/v1`, its cost reckoned from the price in force."""
+    prompt, completion = PREVIEW_TOKENS
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    if row.price:
+        prices = (row.price.input_micros, row.price.cached_micros, row.price.output_micros)
+        cost = money.charge(prompt, 0, completion, prices) / money.NANOS
+        usage |= {"cost": cost, "currency": "USD", "tracked": True}
+    answer = {
+        "object": "chat.completion",
+        "model": row.model.slug,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": f"Hello from {row.family.name}. …"},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": usage,
+    }
+    return color(json.dumps(answer, indent=2, ensure_ascii=False), "json")
