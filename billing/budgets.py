@@ -66,10 +66,11 @@ def ensure_wallets(organization_ids: Iterable[int]) -> None:
 
 
 @transaction.atomic
-def open_windows(key_ids: Collection[int]) -> dict[int, KeyLimits]:
+def open_windows(key_ids: Collection[int], *, skip_locked: bool = False) -> dict[int, KeyLimits]:
     """Return the current limits of these keys; windows that are missing are made.
 
-    The wallet's lock makes two processes take turns, so that windows never overlap.
+    The wallet's lock makes two processes take turns, so that windows never overlap. With
+    ``skip_locked``, keys whose wallet somebody else has locked are left out.
     """
     rows.set_lock_timeout()
     keys = list(APIKey.objects.select_related("organization").filter(pk__in=key_ids))
@@ -78,9 +79,13 @@ def open_windows(key_ids: Collection[int]) -> dict[int, KeyLimits]:
     wallets = dict(
         Limit.objects.filter(kind=Limit.Kind.WALLET, organization__in=organizations).values_list("organization", "pk")
     )
-    locks.lock_limits(wallets.values())
+    locked = locks.lock_limits(wallets.values(), skip_locked=skip_locked)
     now = rows.read_clock()
-    return {key.pk: _open_key_windows(key, wallets[key.organization_id], now) for key in keys}
+    return {
+        key.pk: _open_key_windows(key, wallets[key.organization_id], now)
+        for key in keys
+        if wallets[key.organization_id] in locked
+    }
 
 
 def _open_key_windows(key: APIKey, wallet_id: int, now: datetime) -> KeyLimits:

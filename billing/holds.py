@@ -122,27 +122,30 @@ class Admissions:
 
         ``is_replay``: this batch was run before and its COMMIT may have succeeded.
         """
-        self._find_limits(requests, datetime.now(UTC))
+        self._find_limits(requests, skip_locked)
         try:
             return self._decide_batch(requests, is_replay, skip_locked)
         except _WindowOverError:
             self._limits.clear()
-            self._find_limits(requests, datetime.now(UTC))
+            self._find_limits(requests, skip_locked)
             return self._decide_batch(requests, is_replay, skip_locked)
 
-    def _find_limits(self, requests: Sequence[HoldRequest], now: datetime) -> None:
+    def _find_limits(self, requests: Sequence[HoldRequest], skip_locked: bool) -> None:
         missing = set()
+        now = datetime.now(UTC)
         for request in requests:
             known = self._limits.get(request.key.id)
             if known is None or not known.are_current(now):
+                self._limits.pop(request.key.id, None)
                 missing.add(request.key.id)
         if missing:
-            self._limits.update(budgets.open_windows(missing))
+            self._limits.update(budgets.open_windows(missing, skip_locked=skip_locked))
 
     @transaction.atomic
     def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
         rows.set_lock_timeout()
-        ids = {id_ for request in requests for id_ in self._limits[request.key.id].ids}
+        known_limits = [self._limits[request.key.id] for request in requests if request.key.id in self._limits]
+        ids = {id_ for limits in known_limits for id_ in limits.ids}
         locked = locks.lock_limits(ids, skip_locked=skip_locked)
         known = locks.lock_holds([request.id for request in requests]) if is_replay else {}
         now = rows.read_clock()
@@ -155,7 +158,9 @@ class Admissions:
     def _decide(
         self, request: HoldRequest, locked: dict[int, LimitRow], known: HoldRow | None, now: datetime
     ) -> Decision:
-        limits = self._limits[request.key.id]
+        limits = self._limits.get(request.key.id)
+        if limits is None:
+            return DEFERRED
         if not limits.are_current(now):
             raise _WindowOverError
         if not all(id_ in locked for id_ in limits.ids):
@@ -279,17 +284,18 @@ def choose_output_limit(request: HoldRequest, free: int) -> int:
 
 
 def _refuse(amount: int, own: list[LimitRow], limits: KeyLimits) -> Refusal:
-    tightest = min((row for row in own if row.free is not None), key=lambda row: row.free or 0)
+    # A limit that is truly spent stands in the way for longer than one that open holds fill.
+    spent = [row for row in own if row.limit is not None and row.limit - row.spent < amount]
+    tightest = min(spent or (row for row in own if row.limit is not None), key=lambda row: row.free or 0)
     assert tightest.limit is not None
     ends = {Limit.Kind.KEY_DAY.value: limits.day_ends_at, Limit.Kind.KEY_MONTH.value: limits.month_ends_at}
-    passing = all(row.limit is None or row.limit - row.spent >= amount for row in own)
     return Refusal(
         kind=tightest.kind,
         limit=tightest.limit,
         spent=tightest.spent,
         held=tightest.held,
         resets_at=ends.get(tightest.kind),
-        is_passing=passing,
+        is_passing=not spent,
     )
 
 

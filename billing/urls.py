@@ -1,3 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from billing import views
+
+urlpatterns = [
+    path("console/usage/", views.usage, name="usage"),
+    path("console/usage/<uuid:pk>/", views.request_page, name="request"),
+    path("console/wallet/", views.wallet, name="wallet"),
+]

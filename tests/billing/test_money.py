@@ -25,7 +25,13 @@ def test_exact_text_reads_back(nanos: int) -> None:
 
 @pytest.mark.parametrize(
     ("nanos", "text"),
-    [(0, "$0.00"), (21_000, "$0.000021"), (41_730_200_000, "$41.73"), (150_000_000, "$0.1500"), (-1_500_000_000, "-$1.50")],
+    [
+        (0, "$0.00"),
+        (21_000, "$0.000021"),
+        (41_730_200_000, "$41.73"),
+        (150_000_000, "$0.1500"),
+        (-1_500_000_000, "-$1.50"),
+    ],
 )
 def test_people_see_dollars(nanos: int, text: str) -> None:
     assert money.format_usd(nanos) == text

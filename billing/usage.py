@@ -1,0 +1,141 @@
+"""What was used: the figures of a dashboard, and pages of usage records and ledger entries.
+
+Rows are always those a member may see. Pages follow the index: each names the last
+row that was shown, so that page 1,000 costs what page 1 does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.utils import timezone
+
+from accounts.models import APIKey, Membership
+from billing.budgets import current_windows
+from billing.models import LedgerEntry, Limit, RefusalCount, UsageRecord
+
+PAGE = 50
+DAY = timedelta(hours=24)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, newest first; ``next`` is the mark of the page that follows, empty at the end."""
+
+    rows: Sequence[Any]
+    next: str
+
+
+def mark_record(record: UsageRecord) -> str:
+    """Return what names this record's place: microseconds since 1970, and its id."""
+    return f"{(record.created_at - EPOCH) // timedelta(microseconds=1)}.{record.pk.hex}"
+
+
+def read_mark(mark: str) -> tuple[datetime, UUID] | None:
+    """Return the place that a mark names; None for anything else."""
+    micros, _, id_ = mark.partition(".")
+    try:
+        return EPOCH + timedelta(microseconds=int(micros)), UUID(id_)
+    except (ValueError, OverflowError):
+        return None
+
+
+def list_records(*, membership: Membership, filters: dict[str, Any], after: str = "", size: int = PAGE) -> Page:
+    """Return a page of the usage records that match ``filters`` (lookups of UsageRecord)."""
+    records = UsageRecord.objects.visible_to(membership).filter(**filters).select_related("key")
+    if place := read_mark(after):
+        at, id_ = place
+        records = records.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=id_), created_at__lte=at)
+    rows = list(records.order_by("-created_at", "-id")[: size + 1])
+    return Page(rows[:size], mark_record(rows[size - 1]) if len(rows) > size else "")
+
+
+def list_entries(*, membership: Membership, after: str = "", size: int = PAGE) -> Page:
+    """Return a page of the wallet's ledger entries."""
+    entries = LedgerEntry.objects.filter(organization=membership.organization_id)
+    if after.isdecimal() and len(after) < 19:
+        entries = entries.filter(pk__lt=int(after))
+    rows = list(entries.order_by("-pk")[: size + 1])
+    return Page(rows[:size], str(rows[size - 1].pk) if len(rows) > size else "")
+
+
+def count_refusals(*, membership: Membership) -> list[dict[str, Any]]:
+    """Return code and number of the refused requests of the last 24 hours, most frequent first."""
+    recent = RefusalCount.objects.visible_to(membership).filter(minute__gte=timezone.now() - DAY)
+    return list(recent.values("code").annotate(total=Sum("requests")).order_by("-total", "code"))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The requests of the last 24 hours."""
+
+    requests: int
+    failed: int
+
+    @property
+    def error_rate(self) -> str:
+        return f"{100 * self.failed / self.requests:.1f} %" if self.requests else "–"
+
+
+def count_traffic(*, membership: Membership) -> Traffic:
+    recent = UsageRecord.objects.visible_to(membership).filter(created_at__gte=timezone.now() - DAY)
+    return Traffic(**recent.aggregate(requests=Count("id"), failed=Count("id", filter=Q(status="failed"))))
+
+
+def sum_spent(*, membership: Membership) -> dict[str, int]:
+    """Return what the current windows of the keys have spent, in nano-dollars: ``today`` and ``month``.
+
+    Every charge counts in a day and a month of its key, so no record has to be read.
+    """
+    now = timezone.now()
+    windows = Limit.objects.filter(
+        key__in=APIKey.objects.visible_to(membership), starts_at__lte=now, ends_at__gt=now
+    ).exclude(kind=Limit.Kind.WALLET)
+    spent = {row["kind"]: row["spent"] for row in windows.values("kind").annotate(spent=Sum("spent_nanos"))}
+    return {"today": spent.get(Limit.Kind.KEY_DAY, 0), "month": spent.get(Limit.Kind.KEY_MONTH, 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One budget of a key in its current window, in nano-dollars; ``limit`` is None where there is none."""
+
+    limit: int | None
+    spent: int = 0
+    held: int = 0
+    ends_at: datetime | None = None
+
+    @property
+    def left(self) -> int | None:
+        return None if self.limit is None else max(0, self.limit - self.spent - self.held)
+
+
+def read_budgets(*, keys: Sequence[APIKey]) -> dict[int, tuple[Budget, Budget]]:
+    """Return key id → its budget of the day and of the month; a key that was not used has spent nothing."""
+    windows = current_windows(keys=keys)
+    return {
+        key.pk: (
+            _budget(windows.get(key.pk, {}).get(Limit.Kind.KEY_DAY), key.daily_budget_nanos),
+            _budget(windows.get(key.pk, {}).get(Limit.Kind.KEY_MONTH), key.monthly_budget_nanos),
+        )
+        for key in keys
+    }
+
+
+def _budget(window: Limit | None, limit: int | None) -> Budget:
+    return Budget(limit, window.spent_nanos, window.held_nanos, window.ends_at) if window else Budget(limit)
+
+
+def last_used() -> Subquery:
+    """Return the subquery that tells, for each key of a query, when its last request ended."""
+    records = UsageRecord.objects.filter(key=OuterRef("pk")).order_by("-created_at", "-id")
+    return Subquery(records.values("created_at")[:1])
+
+
+def first_record(*, key: APIKey) -> UsageRecord | None:
+    """Return the first request of a key."""
+    record: UsageRecord | None = UsageRecord.objects.filter(key=key).order_by("created_at", "id").first()
+    return record

@@ -1,0 +1,178 @@
+"""The ledger threads: natural batches, and what goes wrong with them, on a real database."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import DataError, OperationalError, connection, transaction
+
+from billing import locks, proof, rows
+from billing.batcher import Batcher, LedgerUnavailableError
+from billing.holds import Admission, Admissions, HoldRequest
+from billing.models import Hold, UsageRecord
+from billing.settles import Tokens, settle_batch
+from tests.billing.conftest import settle, wallet_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def batcher() -> Any:
+    batcher = Batcher("test")
+    batcher.start()
+    yield batcher
+    batcher.stop()
+
+
+def gather(make: Callable[[], list[Any]]) -> list[Any]:
+    """Submit in a loop of its own and wait for all results, errors among them."""
+
+    async def run() -> list[Any]:
+        return await asyncio.gather(*make(), return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+def test_what_waits_goes_in_one_batch(batcher) -> None:
+    sizes = []
+    first = threading.Event()
+
+    def handle(items, **_):
+        first.wait(5)
+        sizes.append(len(items))
+        return items
+
+    def make():
+        futures = [batcher.submit(handle, number) for number in range(100)]
+        first.set()
+        return futures
+
+    assert gather(make) == list(range(100))
+    assert sum(sizes) == 100
+    assert max(sizes) <= 64
+
+
+def test_parallel_requests_never_hold_more_than_there_is(batcher, make_key, ask) -> None:
+    key, admissions = make_key(credit=0.01), Admissions(uuid.uuid4())
+    requests = [ask(key) for _ in range(50)]
+    decisions = gather(lambda: [batcher.submit(admissions.admit_batch, request, 2.0) for request in requests])
+    admitted = [decision for decision in decisions if isinstance(decision, Admission)]
+    assert len(admitted) == 3
+    assert proof.check_books().differences == {}
+
+
+def test_a_poisoned_item_hurts_no_neighbour(batcher, make_key, ask) -> None:
+    key, admissions = make_key(), Admissions(uuid.uuid4())
+    admitted = admissions.admit_batch([ask(key) for _ in range(3)])
+    good, bad, too = (settle(admission, Tokens(input=10, output=10)) for admission in admitted)
+    bad.provider_request_id = "nul \x00 and a lone \ud800 surrogate"
+    bad.attempts = [{"route": "\x00"}]
+    outcomes = gather(lambda: [batcher.submit(settle_batch, item) for item in (good, bad, too)])
+    assert [outcome.charge for outcome in outcomes] == [30_000] * 3
+    assert UsageRecord.objects.count() == 3
+    assert proof.check_books().differences == {}
+
+
+def test_what_fails_alone_is_given_back_as_an_error(batcher) -> None:
+    def handle(items, **_):
+        if "bad" in items:
+            raise DataError("no")
+        return items
+
+    good, bad = gather(lambda: [batcher.submit(handle, "good"), batcher.submit(handle, "bad")])
+    assert good == "good"
+    assert isinstance(bad, DataError)
+
+
+def test_a_lost_commit_is_run_again_and_moves_nothing_twice(batcher, make_key, ask) -> None:
+    key, admissions = make_key(), Admissions(uuid.uuid4())
+    lost = iter([True, False])
+
+    def admit_then_lose(items: list[HoldRequest], **options: bool) -> list[Any]:
+        decisions = admissions.admit_batch(items, **options)
+        if next(lost):
+            raise OperationalError("server closed the connection unexpectedly")
+        return decisions
+
+    [decision] = gather(lambda: [batcher.submit(admit_then_lose, ask(key), 5.0)])
+    assert isinstance(decision, Admission)
+    assert wallet_of(key).held_nanos == decision.amount
+    assert Hold.objects.count() == 1
+
+
+def test_a_hold_waits_two_seconds_for_a_lost_ledger_a_settle_as_long_as_it_takes(batcher) -> None:
+    tries = {"hold": 0, "settle": 0}
+
+    def always_lost(items, **_):
+        tries["hold"] += 1
+        raise OperationalError("gone")
+
+    def lost_for_a_while(items, **_):
+        tries["settle"] += 1
+        if tries["settle"] < 5:
+            raise OperationalError("gone")
+        return items
+
+    held, settled = gather(lambda: [batcher.submit(always_lost, 1, 0.3), batcher.submit(lost_for_a_while, 2)])
+    assert isinstance(held, LedgerUnavailableError)
+    assert settled == 2
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no row locks")
+def test_a_locked_wallet_delays_no_other(batcher, make_key, ask) -> None:
+    locked, free, admissions = make_key(), make_key(), Admissions(uuid.uuid4())
+    requests = [ask(locked), ask(free)]
+    holding, release = threading.Event(), threading.Event()
+
+    def hold_row() -> None:
+        with transaction.atomic():
+            locks.lock_limits([wallet_of(locked).pk])
+            holding.set()
+            release.wait(10)
+        connection.close()
+
+    somebody = threading.Thread(target=hold_row)
+    somebody.start()
+    holding.wait(10)
+
+    async def run() -> list[Any]:
+        futures = [batcher.submit(admissions.admit_batch, request, 5.0) for request in requests]
+        admitted = await futures[1]  # while the other wallet is still locked
+        waited = not futures[0].done()
+        release.set()
+        return [admitted, waited, await futures[0]]
+
+    admitted, waited, late = asyncio.run(run())
+    somebody.join()
+    assert isinstance(admitted, Admission)
+    assert waited
+    assert isinstance(late, Admission)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs a server that can end a connection")
+def test_a_connection_that_the_server_ends_is_made_anew(batcher, make_key, ask) -> None:
+    key, admissions = make_key(), Admissions(uuid.uuid4())
+    gather(lambda: [batcher.submit(admissions.admit_batch, ask(key), 2.0)])
+    rows.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+    [decision] = gather(lambda: [batcher.submit(admissions.admit_batch, ask(key), 2.0)])
+    assert isinstance(decision, Admission)
+
+
+def test_a_stopped_batcher_has_done_everything_that_waited(make_key) -> None:
+    batcher = Batcher("stopping")
+    done = []
+    batcher.start()
+
+    async def run() -> None:
+        for number in range(10):
+            batcher.submit(lambda items, **_: done.extend(items) or items, number)
+
+    asyncio.run(run())
+    batcher.stop()
+    assert done == list(range(10))
+    assert not batcher.is_healthy
