@@ -4,14 +4,19 @@ import ctypes
 import os
 import signal
 import sys
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import beat_embedded_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartoken.settings")
 
 PR_SET_PDEATHSIG = 1
+
+# About running as root. Messages are JSON from the site's own broker, which is ordinary in a container.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("smartoken")
 app.config_from_object("django.conf:settings", namespace="CELERY")
