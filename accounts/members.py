@@ -18,3 +18,9 @@ def find_membership(*, user: User, organization_id: int | None = None) -> Member
     memberships = user.memberships.select_related("organization").filter(organization__closed_at=None)
     chosen = memberships.filter(organization=organization_id).first() if organization_id else None
     return chosen or memberships.order_by("created_at", "pk").first()
+
+
+def update_organization(*, organization: Organization, name: str, time_zone: str) -> None:
+    """Rename it and move its days: windows that are open end as they began, the next follow the new zone."""
+    organization.name, organization.time_zone = name.strip(), time_zone
+    organization.save(update_fields=["name", "time_zone"])

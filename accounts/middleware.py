@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.members import find_membership
@@ -34,13 +36,18 @@ class OrganizationMiddleware(MiddlewareMixin):
 
 
 def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let in who is signed in and belongs to an organization; others sign in, or are told what to do."""
+    """Let in who is signed in and belongs to an organization, whose time zone is in force then.
+
+    Others are led to sign in, or told what to do.
+    """
 
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if getattr(request, "membership", None) is None:
+        membership = getattr(request, "membership", None)
+        if membership is None:
             return render(request, "accounts/no_organization.html", status=403)
-        return view(request, *args, **kwargs)
+        with timezone.override(ZoneInfo(membership.organization.time_zone)):
+            return view(request, *args, **kwargs)
 
     return guarded

@@ -29,3 +29,9 @@ def ensure_member(*, email: str) -> tuple[Membership, bool]:
     membership = find_membership(user=user)
     assert membership
     return membership, True
+
+
+def rename_user(*, user: User, name: str) -> None:
+    """Change the name by which a person is shown."""
+    user.name = name.strip()
+    user.save(update_fields=["name"])

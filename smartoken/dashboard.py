@@ -1,11 +1,30 @@
-"""The console's first page."""
+"""The console's first page: money, traffic, the latest requests, and a start for newcomers."""
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.middleware import MemberRequest, membership_required
+from accounts.models import APIKey, Membership
+from billing import ledger, usage
+
+LATEST = 8
 
 
-@login_required
-def show(request: HttpRequest) -> HttpResponse:
-    """Show the console."""
-    return render(request, "console.html")
+@membership_required
+@never_cache
+@require_safe
+def show(request: MemberRequest) -> HttpResponse:
+    membership = request.membership
+    latest = usage.list_records(membership=membership, filters={}, size=LATEST).rows
+    keys = APIKey.objects.visible_to(membership).filter(kind=APIKey.Kind.STANDARD, revoked_at=None)
+    may_see_wallet = membership.role != Membership.Role.MEMBER
+    context = {
+        "wallet": ledger.get_wallet(organization=membership.organization) if may_see_wallet else None,
+        "spent": usage.sum_spent(membership=membership),
+        "traffic": usage.count_traffic(membership=membership),
+        "latest": latest,
+        "newest_key": None if latest else keys.order_by("-created_at", "-pk").first(),
+    }
+    return render(request, "smartoken/dashboard.html", context)

@@ -1,0 +1,185 @@
+"""The console's pages of keys and settings, and where a new account waits for its confirmation."""
+
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from allauth.account.views import EmailVerificationSentView
+from django.conf import settings as site_settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts import keys as api_keys
+from accounts.adapter import CONFIRMATION_LINK
+from accounts.forms import KeyForm, OrganizationForm, ProfileForm
+from accounts.members import update_organization
+from accounts.middleware import MemberRequest, membership_required
+from accounts.models import APIKey, Membership
+from accounts.people import rename_user
+from billing import budgets, usage
+from billing.models import RefusalCount, UsageRecord
+from billing.money import format_usd
+from playground.samples import Sample, render_samples
+from routing.models import Family, Model
+from routing.snapshot import served_models
+
+
+@never_cache
+@login_not_required
+def verification_sent(request: HttpRequest) -> HttpResponseBase:
+    """Say that a mail is on its way, or show its link where the site sends none."""
+    context = {"confirmation_link": request.session.get(CONFIRMATION_LINK, "")}
+    return EmailVerificationSentView.as_view(extra_context=context)(request)
+
+
+MAX_KEYS = 500
+
+# --- keys --------------------------------------------------------------------
+
+
+@membership_required
+@require_safe
+def keys(request: MemberRequest) -> HttpResponse:
+    """List the keys in use; with ?revoked=1 those that ended."""
+    visible = APIKey.objects.visible_to(request.membership)
+    with_revoked = "revoked" in request.GET
+    found = visible.filter(revoked_at__isnull=not with_revoked).order_by("-created_at", "-pk")
+    context = {
+        "rows": _key_rows(list(found.annotate(used_at=usage.last_used())[:MAX_KEYS])),
+        "with_revoked": with_revoked,
+        "revoked": visible.filter(revoked_at__isnull=False).count(),
+    }
+    return render(request, "accounts/keys.html", context)
+
+
+def _key_rows(found: Sequence[APIKey]) -> list[dict[str, Any]]:
+    spending = usage.read_budgets(keys=found)
+    names = dict(Family.objects.values_list("slug", "name"))
+    return [
+        {
+            "key": key,
+            "families": [names.get(slug, slug) for slug in key.families],
+            "budgets": list(zip(("today", "month"), spending[key.pk], strict=True)),
+        }
+        for key in found
+    ]
+
+
+@membership_required
+@never_cache
+def new_key(request: MemberRequest) -> HttpResponse:
+    """Make a key; the answer to the form is the one page that shows its secret."""
+    organization = request.membership.organization
+    form = KeyForm(request.POST or None, zone=ZoneInfo(organization.time_zone))
+    if request.method == "POST" and form.is_valid():
+        try:
+            key, secret = api_keys.create_key(organization=organization, created_by=request.user, **form.key_fields())
+        except api_keys.KeyInputError as error:
+            form.add_error(None, str(error))
+        else:
+            context = {"key": key, "secret": secret, "samples": _samples(key, secret)}
+            return render(request, "accounts/key_created.html", context)
+    return render(request, "accounts/key_form.html", {"form": form}, status=_status(form))
+
+
+def _samples(key: APIKey, secret: str) -> list[Sample]:
+    """Return the first call with this key, to a served model it may use."""
+    models = Model.objects.filter(slug__in=served_models()).order_by("family__position", "slug")
+    if key.families:
+        models = models.filter(family__slug__in=key.families)
+    model = models.first()
+    return render_samples(model=model.slug, base_url=site_settings.SMARTOKEN_URL, key=secret) if model else []
+
+
+@membership_required
+@never_cache
+def edit_key(request: MemberRequest, pk: int) -> HttpResponse:
+    """Change a key: in force within a second, its budgets also for the current day and month."""
+    key = _find_key(request, pk)
+    form = KeyForm(request.POST or None, zone=ZoneInfo(request.membership.organization.time_zone), key=key)
+    if request.method == "POST" and not key.revoked_at and form.is_valid():
+        try:
+            api_keys.update_key(key=key, **form.key_fields())
+        except api_keys.KeyInputError as error:
+            form.add_error(None, str(error))
+        else:
+            budgets.apply_budgets(key=key)
+            messages.success(request, f"“{key.name}” is changed; that holds from now on.")
+            return redirect("keys")
+    day, month = usage.read_budgets(keys=[key])[key.pk]
+    context = {"form": form, "key": key, "day": day, "month": month}
+    return render(request, "accounts/key_form.html", context, status=_status(form))
+
+
+@membership_required
+@never_cache
+def revoke_key(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask, then end a key for good."""
+    key = _find_key(request, pk, kind=APIKey.Kind.STANDARD)
+    if request.method == "POST":
+        api_keys.revoke_key(key=key)
+        messages.success(request, f"“{key.name}” is revoked: calls with it are refused from now on.")
+        return redirect("keys")
+    return render(request, "accounts/key_revoke.html", {"key": key})
+
+
+@membership_required
+@never_cache
+@require_safe
+def first_call(request: MemberRequest, pk: int) -> JsonResponse:
+    """Tell the page that waits for a key's first call what has arrived."""
+    key = _find_key(request, pk)
+    if record := usage.first_record(key=key):
+        return JsonResponse({"received": _describe(record), "url": reverse("request", args=[record.pk])})
+    refusal = RefusalCount.objects.filter(key=key).order_by("-minute").first()
+    return JsonResponse({"refused": refusal.code if refusal else ""})
+
+
+def _describe(record: UsageRecord) -> str:
+    tokens = record.input_tokens + record.output_tokens
+    return f"{record.total_ms / 1000:.1f} s, {tokens:,} tokens, {format_usd(record.charge_nanos)}"
+
+
+def _find_key(request: MemberRequest, pk: int, **lookups: Any) -> APIKey:
+    key: APIKey = get_object_or_404(APIKey.objects.visible_to(request.membership), pk=pk, **lookups)
+    return key
+
+
+def _status(form: BaseForm) -> int:
+    return 422 if form.is_bound and not form.is_valid() else 200
+
+
+# --- settings ----------------------------------------------------------------
+
+
+@membership_required
+@never_cache
+def settings(request: MemberRequest) -> HttpResponse:
+    """Show and change the person's name and, for the owner, the organization."""
+    is_owner = request.membership.role == Membership.Role.OWNER
+    sent = request.POST.get("form") if request.method == "POST" else None
+    if sent == "organization" and not is_owner:
+        raise PermissionDenied("Only the owner can change the organization.")
+    # Bound forms write into their row while they are checked: not into the one that the page shows.
+    organization = type(request.membership.organization).objects.get(pk=request.membership.organization_id)
+    profile = ProfileForm(request.POST if sent == "profile" else None, instance=request.user, prefix="profile")
+    of_organization = OrganizationForm(
+        request.POST if sent == "organization" else None, instance=organization, prefix="organization"
+    )
+    if profile.is_bound and profile.is_valid():
+        rename_user(user=request.user, name=profile.cleaned_data["name"])
+    elif of_organization.is_bound and of_organization.is_valid():
+        update_organization(organization=organization, **of_organization.cleaned_data)
+    else:
+        context = {"profile": profile, "of_organization": of_organization, "is_owner": is_owner}
+        is_bad = profile.is_bound or of_organization.is_bound
+        return render(request, "accounts/settings.html", context, status=422 if is_bad else 200)
+    messages.success(request, "Saved.")
+    return redirect("settings")

@@ -1,0 +1,106 @@
+"""The console's pages of usage, one request, and the wallet."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.middleware import MemberRequest, membership_required
+from accounts.models import Membership
+from billing import ledger
+from billing import usage as records
+from billing.forms import UsageFilterForm, read_id
+from billing.models import UsageRecord
+from routing.errors import ERRORS
+from routing.models import Model, Provider
+
+PER_MILLION = Decimal(10) ** 12
+"""Micro-dollars per 1M tokens, as dollars per token."""
+
+
+@membership_required
+@never_cache
+@require_safe
+def usage(request: MemberRequest) -> HttpResponse:
+    """List the requests, filtered by the address; ?id= leads to the one it names."""
+    if asked := request.GET.get("id", "").strip():
+        id_ = read_id(asked)
+        if id_ and UsageRecord.objects.visible_to(request.membership).filter(pk=id_).exists():
+            return redirect("request", id_)
+        messages.error(
+            request, f"There is no request {asked[:80]} in your usage. Ids look like the one in x-request-id."
+        )
+    models = list(Model.objects.order_by("family__position", "slug").values_list("slug", flat=True))
+    form = UsageFilterForm(request.GET, membership=request.membership, models=models)
+    is_valid = form.is_valid()
+    filters = form.lookups()
+    page = records.list_records(membership=request.membership, filters=filters, after=request.GET.get("after", ""))
+    refusals = records.count_refusals(membership=request.membership)
+    context = {
+        "form": form,
+        "is_filtered": bool(filters) or not is_valid,
+        "page": page,
+        "is_later_page": "after" in request.GET,
+        "refusals": [{**row, "kind": ERRORS.get(row["code"])} for row in refusals],
+        "asked": asked,
+    }
+    return render(request, "billing/usage.html", context, status=200 if is_valid else 422)
+
+
+@membership_required
+@never_cache
+@require_safe
+def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
+    """Show one request: who answered, what was counted, what it cost and why."""
+    visible = UsageRecord.objects.visible_to(request.membership).select_related("key", "price", "user")
+    record: UsageRecord = get_object_or_404(visible, pk=pk)
+    context = {
+        "record": record,
+        "kind": ERRORS.get(record.error_code),
+        "provider": Provider.objects.filter(slug=record.provider).first(),
+        "lines": _price_lines(record),
+        "given_back": max(0, record.held_nanos - record.charge_nanos),
+        "full_nanos": record.charge_nanos + record.uncollected_nanos,
+    }
+    return render(request, "billing/request.html", context)
+
+
+def _price_lines(record: UsageRecord) -> list[dict[str, Any]]:
+    """Return the terms of the sum that a charge is: tokens × price = dollars, exact."""
+    price = record.price
+    terms = [
+        ("input", record.input_tokens - record.cached_tokens, price.input_micros),
+        ("cached input", record.cached_tokens, price.cached_micros),
+        ("output", record.output_tokens, price.output_micros),
+    ]
+    return [
+        {"name": name, "tokens": tokens, "micros": micros, "usd": _exact(Decimal(tokens * micros) / PER_MILLION)}
+        for name, tokens, micros in terms
+        if tokens or name != "cached input"
+    ]
+
+
+def _exact(dollars: Decimal) -> str:
+    text = f"{dollars:.12f}".rstrip("0")
+    whole, _, rest = text.partition(".")
+    return f"${whole}.{rest.ljust(2, '0')}"
+
+
+@membership_required
+@never_cache
+@require_safe
+def wallet(request: MemberRequest) -> HttpResponse:
+    """Show the organization's money; it is its owner's and admins' to see."""
+    if request.membership.role == Membership.Role.MEMBER:
+        return render(request, "billing/wallet_closed.html", status=403)
+    context = {
+        "wallet": ledger.get_wallet(organization=request.membership.organization),
+        "page": records.list_entries(membership=request.membership, after=request.GET.get("after", "")),
+        "is_later_page": "after" in request.GET,
+    }
+    return render(request, "billing/wallet.html", context)
