@@ -67,6 +67,12 @@ class Ending:
         )
 
     @classmethod
+    def broken(cls) -> "Ending":
+        """Return the end of a journey that failed by a fault of ours."""
+        error = GatewayError("internal_error")
+        return cls(Status.FAILED, error.status, EndedBy.GATEWAY, error)
+
+    @classmethod
     def failed(cls, fault: UpstreamFault) -> "Ending":
         error = GatewayError(fault.code, _explain(fault), retry_after=fault.retry_after)
         return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)

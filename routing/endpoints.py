@@ -133,7 +133,9 @@ def _describe_budget(window: Limit | None, budget: int | None) -> dict[str, Any]
 def explain(method: str, path: str) -> GatewayError:
     """Return the error for an endpoint that does not exist, naming what was probably meant."""
     if method != METHODS.get(path, method):
-        return GatewayError("method_not_allowed", f"{path} takes {METHODS[path]}, not {method}.")
+        allow = [(b"allow", METHODS[path].encode())]
+        message = f"{path} takes {METHODS[path]}, not {method}."
+        return GatewayError("method_not_allowed", message, extra_headers=allow)
     shown = path[:200]
     hint = HINTS.get(path, "")
     inner = path.removeprefix("/v1")

@@ -3,6 +3,7 @@
 ``ERRORS`` is what the docs print and what a test compares with them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,6 +106,7 @@ class GatewayError(Exception):
     details: dict[str, Any] = field(default_factory=dict)
     retry_after: int | None = None
     may_retry: bool | None = None
+    extra_headers: Sequence[tuple[bytes, bytes]] = ()
 
     @property
     def kind(self) -> ErrorKind:

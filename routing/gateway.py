@@ -89,7 +89,7 @@ class Journey:
         self._headers = list(headers)
         self._began_at = time.monotonic()
         self._progress_at = self._began_at
-        self._commented_at = self._began_at
+        self._spoke_at = self._began_at
         self._first_content_at: float | None = None
         self._checkpointed: tuple[float, int] = (0.0, 0)
         self._attempts: list[dict[str, Any]] = []
@@ -106,6 +106,7 @@ class Journey:
 
     async def run(self) -> None:
         """Answer the client. Raises GatewayError where nothing has been sent yet."""
+        self._check_output_limit()
         chosen = select_routes(self._model, self._chat, health=self._runtime.health, chooser=self._runtime.chooser)
         if not chosen.candidates:
             raise self._no_route(chosen)
@@ -114,11 +115,17 @@ class Journey:
         self._task = asyncio.current_task()
         self._runtime.journeys.add(self)
         try:
-            ending = await self._try_routes(chosen.candidates)
+            ending = await self._reach_end(chosen.candidates)
             tokens, outcome = await self._settle(ending)
             await self._finish(ending, tokens, outcome)
         finally:
             self._runtime.journeys.discard(self)
+
+    def _check_output_limit(self) -> None:
+        asked, most = self._chat.output_limit, self._model.max_output_tokens
+        if asked and asked > most:
+            problem = f"{self._model.slug} answers with at most {most} tokens; ask for fewer."
+            raise GatewayError("invalid_request", problem, "max_tokens")
 
     def _no_route(self, chosen: Selection) -> GatewayError:
         reasons = {skipped.reason for skipped in chosen.skipped}
@@ -148,12 +155,6 @@ class Journey:
 
     def _hold_request(self) -> HoldRequest:
         model, chat = self._model, self._chat
-        if chat.output_limit and chat.output_limit > model.max_output_tokens:
-            raise GatewayError(
-                "invalid_request",
-                f"{model.slug} answers with at most {model.max_output_tokens} tokens; ask for fewer.",
-                "max_tokens",
-            )
         return HoldRequest(
             id=self._id,
             key=self._key,
@@ -180,6 +181,19 @@ class Journey:
         if not future.cancelled() and not future.exception() and isinstance(future.result(), Admission):
             self._admission = future.result()
             self._runtime.ledger.settle(self._settlement(Ending.client_left(), Tokens()))
+
+    async def _reach_end(self, candidates: list[RouteRecord]) -> Ending:
+        """Try the routes; whatever breaks in between, the hold must end with what was delivered."""
+        try:
+            return await self._try_routes(candidates)
+        except asyncio.CancelledError:
+            # The server gives up waiting for us: the settle is queued, and stop() empties the queue.
+            settlement = self._settlement(Ending.interrupted("drain"), *self._choose_tokens())
+            self._runtime.ledger.settle(settlement).add_done_callback(_log_failure)
+            raise
+        except Exception as error:
+            logger.exception("unexpected in a journey: %s", type(error).__name__)
+            return Ending.broken()
 
     async def _try_routes(self, candidates: list[RouteRecord]) -> Ending:
         fault = UpstreamFault("no_healthy_route", "no_route")
@@ -264,19 +278,14 @@ class Journey:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
             await self._client.send(piece)
+            self._spoke_at = time.monotonic()
         return is_done or (self._client.has_left and stream.usage is not None)
 
     # --- the end ----------------------------------------------------------------
 
     async def _settle(self, ending: Ending) -> tuple[Tokens, Outcome | None]:
         """Charge what was used; None when the ledger is away: the settlement stays queued."""
-        tokens, source = choose_tokens(
-            usage=self._usage,
-            size=self._delivered_size,
-            input_size=self._chat.input_size,
-            model=self._model,
-            estimator=self._runtime.estimator,
-        )
+        tokens, source = self._choose_tokens()
         settlement = self._settlement(ending, tokens, source)
         future = self._runtime.ledger.settle(settlement)
         future.add_done_callback(_log_failure)
@@ -288,6 +297,15 @@ class Journey:
         if outcome.uncollected:
             logger.error("uncollected: request %s, %d nano-dollars", self._id, outcome.uncollected)
         return tokens, outcome
+
+    def _choose_tokens(self) -> tuple[Tokens, str]:
+        return choose_tokens(
+            usage=self._usage,
+            size=self._delivered_size,
+            input_size=self._chat.input_size,
+            model=self._model,
+            estimator=self._runtime.estimator,
+        )
 
     def _settlement(self, ending: Ending, tokens: Tokens, source: str = UsageRecord.CountSource.ESTIMATE) -> Settlement:
         assert self._admission
@@ -439,7 +457,7 @@ class Journey:
         if reason := self._overdue(now):
             self.interrupt(reason)
         elif self._is_silent(now):
-            self._commented_at = now
+            self._spoke_at = now
             self._client.comment(self._answer_headers())
 
     def _overdue(self, now: float) -> str:
@@ -458,7 +476,7 @@ class Journey:
     def _is_silent(self, now: float) -> bool:
         if not self._chat.stream or self._client.has_left or self._client.blocked_since is not None:
             return False
-        return now - max(self._progress_at, self._commented_at) > COMMENT_SECONDS and self._is_interruptible
+        return now - self._spoke_at > COMMENT_SECONDS and self._is_interruptible
 
     def take_checkpoint(self, now: float) -> tuple[UUID, dict[str, Any]] | None:
         """Return what was delivered, for the case of a crash; None where nothing changed since the last time."""

@@ -38,7 +38,8 @@ def message_size(message: Any) -> int:
     if not isinstance(message, dict):
         return 0
     size = sum(text_size(message.get(name)) for name in TEXT_FIELDS)
-    for call in message.get("tool_calls") or ():
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             size += text_size(function.get("name")) + text_size(function.get("arguments"))

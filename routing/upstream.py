@@ -24,6 +24,7 @@ from routing.snapshot import RouteRecord
 
 MAX_ERROR_BYTES = 65_536
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+PIECE_BYTES = 262_144
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
 
@@ -143,8 +144,28 @@ def _build_request(
         *dialect.headers(credential),
     ]
     # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
+    try:
+        content = orjson.dumps(body)
+    except orjson.JSONEncodeError:  # what can be read can be nested too deeply to be written
+        problem = "The body is nested too deeply."
+        raise UpstreamFault("invalid_request", "nesting", problem, may_fail_over=False, was_sent=False) from None
     timeouts = {"connect": settings.CONNECT_SECONDS, "read": None, "write": None, "pool": None}
-    return httpx.Request("POST", url, headers=headers, content=orjson.dumps(body), extensions={"timeout": timeouts})
+    extensions = {"timeout": timeouts}
+    if len(content) <= PIECE_BYTES:
+        return httpx.Request("POST", url, headers=headers, content=content, extensions=extensions)
+    headers.append(("content-length", str(len(content))))
+    return httpx.Request("POST", url, headers=headers, stream=Pieces(content), extensions=extensions)
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A large body, handed out piece by piece, so that other requests get their turn."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), PIECE_BYTES):
+            yield self._content[start : start + PIECE_BYTES]
 
 
 def _read_credential(route: RouteRecord) -> str | None:

@@ -140,7 +140,7 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
 async def _fail(exchange: Exchange, error: GatewayError) -> None:
     """Send the error; where an answer is already under way, leave it unfinished: the body is cut."""
     if not exchange.has_started:
-        await exchange.send_error(error, getattr(error, "extra_headers", ()))
+        await exchange.send_error(error, error.extra_headers)
 
 
 async def _route(exchange: Exchange) -> None:

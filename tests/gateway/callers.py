@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -124,10 +124,10 @@ def chat_body(fields: dict[str, Any]) -> dict[str, Any]:
     return {"model": "deepseek", "messages": HI, **fields}
 
 
-def read_until(response: httpx.Response, text: str) -> list[str]:
-    """Read a stream's lines until one holds this text; return what was read."""
+def read_until(stream: Iterable[str], text: str) -> list[str]:
+    """Read a stream's lines (``response.iter_lines()``) until one holds this text; return what was read."""
     lines = []
-    for line in response.iter_lines():
+    for line in stream:
         lines.append(line)
         if text in line:
             return lines

@@ -1,0 +1,88 @@
+"""Headers of every answer, CORS and preflight."""
+
+import re
+
+from billing.money import NANOS
+
+REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def test_every_answer_has_a_request_id_of_ours(caller, stranger):
+    for reply in (caller.get("/v1/models"), stranger.get("/v1/models"), stranger.get("/v1/nothing")):
+        assert REQUEST_ID.fullmatch(reply.request_id)
+
+
+def test_a_clients_id_is_echoed_but_never_ours(caller):
+    reply = caller.get("/v1/models", **{"x-request-id": "build-17"})
+    assert reply.headers["x-client-request-id"] == "build-17"
+    assert reply.request_id != "build-17"
+
+
+def test_a_clients_id_with_odd_characters_is_left_out(caller):
+    assert "x-client-request-id" not in caller.get("/v1/models", **{"x-request-id": "a b<script>"}).headers
+
+
+def test_budgets_left_are_told_behind_the_charge(make_caller, wallet, add_route):
+    add_route("ok")
+    reply = make_caller(daily_budget_nanos=NANOS, monthly_budget_nanos=2 * NANOS).chat()
+    assert reply.headers["x-smartoken-daily-left-usd"] == "0.9999895"
+    assert reply.headers["x-smartoken-monthly-left-usd"] == "1.9999895"
+
+
+def test_a_stream_tells_what_is_left_behind_its_hold(make_caller, wallet, add_route):
+    add_route("ok")
+    left = float(make_caller(daily_budget_nanos=NANOS).chat(stream=True).headers["x-smartoken-daily-left-usd"])
+    assert 0.9 < left < 0.9999
+
+
+def test_a_key_without_budgets_tells_nothing_of_the_wallet(caller, add_route):
+    add_route("ok")
+    assert not [name for name in caller.chat().headers if "left" in name or "wallet" in name]
+
+
+def test_rate_limit_headers_count_down(make_caller, wallet, add_route):
+    add_route("ok")
+    caller = make_caller(requests_per_minute=5)
+    first, second = caller.chat(), caller.chat()
+    assert first.headers["x-ratelimit-limit-requests"] == "5"
+    assert first.headers["x-ratelimit-remaining-requests"] == "4"
+    assert second.headers["x-ratelimit-remaining-requests"] == "3"
+    assert re.fullmatch(r"\d+s|\dm\d+s", first.headers["x-ratelimit-reset-requests"])
+
+
+def test_browsers_may_read_answers_and_errors(caller, stranger, add_route):
+    add_route("ok")
+    replies = [
+        caller.chat(),
+        caller.chat(stream=True),
+        caller.chat(model="none"),
+        stranger.chat(),
+        stranger.get("/v1/x"),
+    ]
+    for reply in replies:
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert "x-request-id" in reply.headers["access-control-expose-headers"]
+        assert "access-control-allow-credentials" not in reply.headers
+
+
+def test_preflight_needs_no_key_and_allows_any_header(stranger):
+    asked = {
+        "origin": "https://app.example.com",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization, content-type, x-stainless-lang",
+    }
+    reply = stranger.request("OPTIONS", "/v1/chat/completions", asked)
+    assert reply.status == 204
+    assert "POST" in reply.headers["access-control-allow-methods"]
+    assert "x-stainless-lang" in reply.headers["access-control-allow-headers"]
+
+
+def test_answers_are_not_cached(caller):
+    assert caller.get("/v1/models").headers["cache-control"] == "no-store"
+
+
+def test_the_demo_names_itself(caller, add_route):
+    reply = caller.chat(stream=True)
+    assert reply.headers["x-smartoken-demo"] == "true"
+    assert "demo provider" in reply.content
+    assert reply.record.demo
