@@ -94,7 +94,7 @@ def manage(*arguments: str) -> str:
     return result.stdout
 
 
-def prepare(data: Path) -> None:
+def prepare() -> None:
     """Bring the data folder up to date."""
     say("preparing the database")
     manage("migrate", "--verbosity", "0")
@@ -102,8 +102,6 @@ def prepare(data: Path) -> None:
     manage("loadcatalog")
     say("collecting static files")
     manage("collectstatic", "--noinput", "--verbosity", "0")
-    for folder in ("celery", "celery-control"):
-        (data / folder).mkdir(exist_ok=True)
 
 
 def greet(data: Path, *, is_demo: bool) -> None:
@@ -183,7 +181,7 @@ def main() -> int:
     wanted = os.environ.get("SMARTOKEN_DEMO") or str(not os.environ.get("DATABASE_URL"))
     lock_data(data)
     check_port(arguments.host, arguments.port)
-    prepare(data)
+    prepare()
     greet(data, is_demo=wanted.lower() in TRUE)
     return serve(Tree(), arguments.host, arguments.port)
 

@@ -11,6 +11,8 @@ from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.signals import beat_embedded_init
 
+from smartoken import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartoken.settings")
 
 PR_SET_PDEATHSIG = 1
@@ -18,6 +20,7 @@ PR_SET_PDEATHSIG = 1
 # About running as root. Messages are JSON from the site's own broker, which is ordinary in a container.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
+broker.register()
 app = Celery("smartoken")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -163,19 +163,13 @@ SECURE_CSP = {
 }
 
 # --- background work -------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"  # without a host kombu warns at every start
+CELERY_BROKER_URL = REDIS_URL or "folder://localhost"
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"folder": str(DATA_DIR / "celery"), "polling_interval": 0.1}
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = bool(REDIS_URL)  # has no use for files
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-if not REDIS_URL:
-    # One folder in and out: what a process writes, the worker reads.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(DATA_DIR / "celery"),
-        "data_folder_out": str(DATA_DIR / "celery"),
-        "control_folder": str(DATA_DIR / "celery-control"),
-        "polling_interval": 0.1,
-    }
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery-beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "billing.tasks.sweep_holds", "schedule": 30.0},
