@@ -47,6 +47,7 @@ def _page_context(row: ModelRow, rows: list[ModelRow]) -> dict[str, object]:
         "routes": routes,
         "node": routes.node(row.family),
         "workloads": facts.list_workloads(row.family, tokens(row.model.context_length)),
+        "cases": facts.CASES,
         "traffic": traffic.last_day(row.model.slug),
         "preview": render_preview(row),
         "samples": render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL),

@@ -19,11 +19,15 @@ def home(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "row": row,
         "served": served_names(rows),
-        "prices": sorted(each.price.input_micros for each in served if each.price),
         "description": "One API key for Chinese language models: an OpenAI-compatible gateway with budgets per "
         "day and month, prices in US dollars and a ledger you can check.",
     }
     if row:
+        context["nodes"] = [
+            {"name": row.family.company, "note": "priority 1 · weight 70", "state": "taken"},
+            {"name": "Another provider", "note": "priority 1 · weight 30"},
+            {"name": "Fallback", "note": "priority 2"},
+        ]
         context["preview"] = render_preview(row)
         context["samples"] = render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL)
     return render(request, "smartoken/home.html", context)
