@@ -168,10 +168,11 @@ function seconds(ms) {
 }
 
 function showFacts(answer) {
-  const facts = [];
   const { usage } = answer;
+  if (!usage && answer.firstMs === null) return; // refused: no record, no charge
+  const facts = [];
   if (usage) {
-    facts.push(`${usage.prompt_tokens} + ${usage.completion_tokens} tokens`);
+    facts.push(`${usage.prompt_tokens} tokens in, ${usage.completion_tokens} out`);
     if (usage.cost != null) facts.push(dollars(Number(usage.cost)));
   } else if (answer.isStopped) {
     facts.push("stopped: what had arrived is charged");
@@ -179,17 +180,17 @@ function showFacts(answer) {
   if (answer.firstMs !== null) facts.push(`first token ${seconds(answer.firstMs)}`);
   facts.push(`total ${seconds(performance.now() - answer.began)}`);
   answer.parts.facts.textContent = facts.join(" · ");
-  // A request that was refused has no record: there is nothing to link to.
-  if (answer.requestId && (usage || answer.firstMs !== null)) {
-    const link = document.createElement("a");
-    link.href = form.dataset.request.replace("00000000-0000-0000-0000-000000000000", answer.requestId);
-    link.textContent = "see the request";
-    answer.parts.facts.append(" · ", link);
-  }
+  const link = document.createElement("a");
+  link.href = form.dataset.request.replace("00000000-0000-0000-0000-000000000000", answer.requestId);
+  link.textContent = "see the request";
+  answer.parts.facts.append(" · ", link);
   answer.parts.facts.hidden = false;
 }
 
 // --- the page --------------------------------------------------------------
+
+// On a phone the conversation comes first.
+if (matchMedia("(max-width: 960px)").matches) byId("more").open = false;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
