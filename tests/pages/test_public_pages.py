@@ -1,0 +1,161 @@
+"""The pages that need no account."""
+
+import ast
+import json
+import re
+from html import unescape
+
+import pytest
+from django.test import Client, RequestFactory
+from django.utils.html import strip_tags
+from django.views.defaults import server_error
+
+from billing import pricing
+from playground.samples import render_samples
+from routing.catalog import load_families
+from routing.models import Family, Pool
+
+SLUGS = [family.slug for family in load_families()]
+
+
+def read(client, path):
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return response.content.decode()
+
+
+def names_in(html):
+    """The families of the comparison table, in its order."""
+    return re.findall(r'<th scope="row"><a href="/models/([\w-]+)/"', html)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/models/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
+)
+def test_a_stranger_reads_it(client, catalogue, path):
+    html = read(client, path)
+    assert html.count("<h1") == 1
+    assert "<title>" in html and 'lang="en"' in html
+
+
+@pytest.mark.parametrize("path", ["/", "/models/", "/models/internlm/", "/accounts/login/", "/nothing/here/"])
+def test_nothing_is_inline_or_from_another_host(client, catalogue, path):
+    html = client.get(path).content.decode()
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html)
+    assert all(' src="/static/' in tag for tag in re.findall(r"<script[^>]*>", html))
+    assert not re.search(r'(src|href)="(https?:)?//(?!127\.0\.0\.1|testserver)', html)
+
+
+def test_home_without_a_catalogue_still_says_what_it_is(client, db):
+    assert "Chinese" in read(client, "/")
+
+
+def test_home_shows_every_family(client, catalogue):
+    assert names_in(read(client, "/")) == SLUGS
+
+
+def test_signed_in_people_find_the_console(alice, catalogue):
+    assert 'href="/console/"' in read(alice, "/")
+
+
+def test_models_are_ordered_by_the_address(client, catalogue):
+    names = names_in(read(client, "/models/?sort=input&dir=asc"))
+    prices = pricing.current_prices()
+    slugs = {family.slug: family.models.get().slug for family in Family.objects.all()}
+    assert len(names) == 17
+    assert [prices[slugs[name]].input_micros for name in names] == sorted(
+        prices[slug].input_micros for slug in slugs.values()
+    )
+
+
+def test_models_are_filtered_by_the_address(client, catalogue):
+    assert names_in(read(client, "/models/?context=200000")) == ["kimi", "internlm"]
+
+
+def test_nonsense_in_the_address_shows_all_models(client, catalogue):
+    assert names_in(read(client, "/models/?sort=colour&context=many")) == SLUGS
+
+
+def test_a_question_without_an_answer_says_so(client, catalogue):
+    html = read(client, "/models/?context=200000&coding=5")
+    assert names_in(html) == []
+    assert 'class="empty"' in html
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_each_family_has_a_page(client, catalogue, slug):
+    family = Family.objects.get(slug=slug)
+    model = family.models.get()
+    html = read(client, f"/models/{slug}/")
+    assert html.count("<h1") == 1
+    for text in (family.name, family.company, model.slug, "YOUR_SMARTOKEN_KEY", "SMTOKEN_API_KEY", "/v1"):
+        assert text in html
+
+
+def test_a_page_shows_the_price_in_force(client, catalogue):
+    pricing.set_price(model="internlm3", input_micros=330_000, cached_micros=75_000, output_micros=1_100_000)
+    html = read(client, "/models/internlm/")
+    for price in ("$0.33", "$0.075", "$1.10"):
+        assert price in html
+
+
+def test_a_page_marks_its_own_row(client, catalogue):
+    html = read(client, "/models/internlm/")
+    assert re.search(r'is-here[^>]*><th scope="row"><a href="/models/internlm/"', html)
+
+
+def test_a_family_without_a_route_is_not_served(client, catalogue, settings):
+    settings.DEMO = False
+    assert "not served on this site" in read(client, "/models/yi/").lower()
+    assert "not served" in read(client, "/models/")
+
+
+def test_an_administrator_is_told_to_add_a_route(admin_client, catalogue):
+    Pool.objects.get(model__slug="yi").delete()
+    html = admin_client.get("/models/yi/").content.decode()
+    assert "add a route" in html.lower()
+
+
+def test_an_unknown_family_is_not_found(client, catalogue):
+    assert client.get("/models/gpt/").status_code == 404
+
+
+def test_samples_hold_this_model_address_and_key():
+    samples = {each.language: each for each in render_samples(model="kimi", base_url="https://x.test", key="sk-1")}
+    assert set(samples) == {"curl", "python", "typescript"}
+    for sample in samples.values():
+        assert "kimi" in sample.source and "https://x.test/v1" in sample.source and "sk-1" in sample.source
+        assert unescape(strip_tags(sample.html)).strip() == sample.source.strip()
+    ast.parse(samples["python"].source)
+    body = re.search(r"-d '(.*)'", samples["curl"].source, re.S).group(1)
+    assert json.loads(body)["stream"] is True
+    assert "process.env.SMTOKEN_API_KEY" in samples["typescript"].source
+
+
+def test_a_missing_page_says_what_to_do(client, db):
+    response = client.get("/nothing/here/")
+    assert response.status_code == 404
+    assert "/models/" in response.content.decode()
+
+
+def test_a_broken_page_needs_no_database():
+    response = server_error(RequestFactory().get("/"))
+    assert response.status_code == 500
+    assert b"on our side" in response.content
+
+
+def test_a_form_without_its_seal_is_refused_in_plain_words(db):
+    response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"login": "a@example.com"})
+    assert response.status_code == 403
+    assert b"Nothing was changed" in response.content
+
+
+def test_sign_up_can_be_closed(client, db, settings):
+    settings.SIGNUP = "closed"
+    html = read(client, "/accounts/signup/")
+    assert "Sign-up is closed" in html and "<form" not in html
+
+
+def test_account_pages_wear_the_console(alice):
+    for path in ("/accounts/email/", "/accounts/password/set/", "/accounts/2fa/", "/accounts/sessions/"):
+        assert 'aria-label="Console"' in read(alice, path)
