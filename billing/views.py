@@ -1,7 +1,5 @@
 """The console's pages of usage, one request, and the wallet."""
 
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,11 +14,9 @@ from billing import ledger
 from billing import usage as records
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
+from billing.receipt import ENDINGS, SOURCES, read_attempts, write_receipt
 from routing.errors import ERRORS
 from routing.models import Model, Provider
-
-PER_MILLION = Decimal(10) ** 12
-"""Micro-dollars per 1M tokens, as dollars per token."""
 
 
 @membership_required
@@ -59,47 +55,31 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
     """Show one request: who answered, what was counted, what it cost and why."""
     visible = UsageRecord.objects.visible_to(request.membership).select_related("key", "price", "user")
     record: UsageRecord = get_object_or_404(visible, pk=pk)
+    attempts = read_attempts(record)
     context = {
         "record": record,
         "kind": ERRORS.get(record.error_code),
         "provider": Provider.objects.filter(slug=record.provider).first(),
-        "lines": _price_lines(record),
-        "given_back": max(0, record.held_nanos - record.charge_nanos),
-        "full_nanos": record.charge_nanos + record.uncollected_nanos,
+        "receipt": write_receipt(record),
+        "attempts": attempts,
+        "stations": [attempt.station for attempt in attempts],
+        "ending": ENDINGS.get(record.ended_by, ""),
+        "source": SOURCES.get(record.count_source, ""),
     }
     return render(request, "billing/request.html", context)
-
-
-def _price_lines(record: UsageRecord) -> list[dict[str, Any]]:
-    """Return the terms of the sum that a charge is: tokens × price = dollars, exact."""
-    price = record.price
-    terms = [
-        ("input", record.input_tokens - record.cached_tokens, price.input_micros),
-        ("cached input", record.cached_tokens, price.cached_micros),
-        ("output", record.output_tokens, price.output_micros),
-    ]
-    return [
-        {"name": name, "tokens": tokens, "micros": micros, "usd": _exact(Decimal(tokens * micros) / PER_MILLION)}
-        for name, tokens, micros in terms
-        if tokens or name != "cached input"
-    ]
-
-
-def _exact(dollars: Decimal) -> str:
-    text = f"{dollars:.12f}".rstrip("0")
-    whole, _, rest = text.partition(".")
-    return f"${whole}.{rest.ljust(2, '0')}"
 
 
 @membership_required
 @never_cache
 @require_safe
-def wallet(request: MemberRequest) -> HttpResponse:
+def wallet_page(request: MemberRequest) -> HttpResponse:
     """Show the organization's money; it is its owner's and admins' to see."""
     if request.membership.role == Membership.Role.MEMBER:
         return render(request, "billing/wallet_closed.html", status=403)
+    wallet = ledger.get_wallet(organization=request.membership.organization)
     context = {
-        "wallet": ledger.get_wallet(organization=request.membership.organization),
+        "wallet": wallet,
+        "balance_nanos": (wallet.limit_nanos or 0) - wallet.spent_nanos,
         "page": records.list_entries(membership=request.membership, after=request.GET.get("after", "")),
         "is_later_page": "after" in request.GET,
     }
