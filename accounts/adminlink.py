@@ -5,6 +5,7 @@ it has made one, that is no longer true, so that this link and all earlier ones 
 on every node and without a row of its own.
 """
 
+from allauth.account.models import EmailAddress
 from django.core.signing import BadSignature, TimestampSigner
 from django.db import transaction
 from django.db.models import Max
@@ -19,6 +20,10 @@ VALID_SECONDS = 24 * 3600
 
 class AdminLinkError(ValueError):
     """A link that can't be used; the message says how to get another."""
+
+
+class AddressTakenError(ValueError):
+    """Somebody has that address; the link is still good."""
 
 
 def _newest_administrator() -> int:
@@ -43,13 +48,17 @@ def check_token(token: str) -> None:
 
 @transaction.atomic
 def create_administrator(*, token: str, email: str, password: str) -> User:
-    """Use up the token: make its bearer an administrator, with an organization. Raises AdminLinkError."""
+    """Use up the token: make its bearer an administrator, with an organization.
+
+    Raises AdminLinkError or AddressTakenError.
+    """
     Version.objects.select_for_update().get(name=KEYS)  # two at once take turns
     check_token(token)
     address = email.strip().lower()
     if User.objects.filter(email=address).exists():
         # A new row has the highest key, which is what voids the link.
-        raise AdminLinkError("That address has an account already; choose another one for the administrator.")
+        raise AddressTakenError("That address has an account already; choose another one for the administrator.")
     user = User.objects.create_superuser(address, password)
+    EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
     members.create_organization(owner=user)
     return user

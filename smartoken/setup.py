@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.password_validation import validate_password
@@ -11,18 +10,28 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.adminlink import AdminLinkError, check_token, create_administrator
+from accounts.adminlink import AddressTakenError, AdminLinkError, check_token, create_administrator
+from accounts.models import User
+
+TEMPLATE = "smartoken/admin_setup.html"
 
 
 class AdministratorForm(forms.Form):
-    email = forms.EmailField(label="E-mail address")
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     password = forms.CharField(
-        label="Password", widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        help_text="10 characters or more.",
     )
 
-    def clean_password(self) -> Any:
-        validate_password(self.cleaned_data["password"])
-        return self.cleaned_data["password"]
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if password := given.get("password"):
+            try:
+                validate_password(password, User(email=given.get("email", "")))
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return given
 
 
 @never_cache
@@ -32,15 +41,12 @@ def admin_setup(request: HttpRequest, token: str) -> HttpResponse:
     form = AdministratorForm(request.POST or None)
     try:
         check_token(token)
-        if request.method == "POST" and form.is_valid():
+        if form.is_valid():
             user = create_administrator(token=token, **form.cleaned_data)
-            EmailAddress.objects.get_or_create(
-                user=user, email=user.email, defaults={"verified": True, "primary": True}
-            )
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             return redirect("admin:index")
     except AdminLinkError as error:
-        if "address" not in str(error):
-            return render(request, "smartoken/admin_setup.html", {"problem": str(error)}, status=410)
+        return render(request, TEMPLATE, {"problem": str(error)}, status=410)
+    except AddressTakenError as error:
         form.add_error("email", str(error))
-    return render(request, "smartoken/admin_setup.html", {"form": form})
+    return render(request, TEMPLATE, {"form": form})
