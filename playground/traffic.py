@@ -30,14 +30,14 @@ def last_day(model: str) -> Traffic:
         requests=Count("id"),
         completed=Count("id", filter=Q(status=status.COMPLETED)),
         failed=Count("id", filter=Q(status=status.FAILED)),
-        first_token_ms=Avg("first_token_ms"),
+        first_token=Avg("first_token_ms"),
         tokens=Sum("output_tokens", filter=streamed),
         milliseconds=Sum(F("total_ms") - F("first_token_ms"), filter=streamed),
     )
     ended = figures["completed"] + figures["failed"]
     return Traffic(
         requests=figures["requests"],
-        first_token_ms=None if figures["first_token_ms"] is None else round(figures["first_token_ms"]),
+        first_token_ms=None if figures["first_token"] is None else round(figures["first_token"]),
         tokens_per_second=figures["tokens"] * 1000 / figures["milliseconds"] if figures["milliseconds"] else None,
         success_percent=100 * figures["completed"] / ended if ended else None,
     )
