@@ -28,7 +28,7 @@ from billing.holds import Admission, HoldRequest, Refusal
 from billing.models import Limit, UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
-from routing.dialects.base import Dialect, UpstreamFault, Usage
+from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError, limit_details
 from routing.requests import ChatRequest
@@ -262,24 +262,32 @@ class Journey:
             raise UpstreamFault("upstream_error", "cut" if stream.has_content else "empty")
 
     async def _pass_on(self, stream: StreamRewriter, events: list[bytes]) -> bool:
-        """Send the events of one read in one piece; return True at the stream's end."""
+        """Send the events of one read in one piece; return True at the stream's end. Raises UpstreamFault."""
         self._progress_at = time.monotonic()
-        pieces = []
-        is_done = False
+        pieces: list[bytes] = []
+        is_done, fault = False, None
         for data in events:
             if data == b"[DONE]":
                 is_done = stream.is_finished
                 break
-            pieces.append(stream.take(data, is_delivering=not self._client.has_left))
+            try:
+                pieces.append(stream.take(data, is_delivering=not self._client.has_left))
+            except UpstreamFault as found:
+                fault = found  # what came before it has been counted, so it must go out
+                break
+        await self._deliver(stream, b"".join(pieces))
+        if fault:
+            raise fault
+        return is_done or (self._client.has_left and stream.usage is not None)
+
+    async def _deliver(self, stream: StreamRewriter, piece: bytes) -> None:
         if self._first_content_at is None and stream.has_content:
             self._first_content_at = self._progress_at
-        piece = b"".join(pieces)
         if piece and not self._client.has_left:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
             await self._client.send(piece)
             self._spoke_at = time.monotonic()
-        return is_done or (self._client.has_left and stream.usage is not None)
 
     # --- the end ----------------------------------------------------------------
 
@@ -408,7 +416,7 @@ class Journey:
     @property
     def _finish_reason(self) -> str:
         if self._whole is not None:
-            return str(self._whole["choices"][0].get("finish_reason") or "")[:40]
+            return clean_text(self._whole["choices"][0].get("finish_reason"), 40)
         return self._stream.finish_reason if self._stream else ""
 
     def _note_skipped(self, chosen: Selection) -> None:

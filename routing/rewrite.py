@@ -13,7 +13,7 @@ import orjson
 from billing import money
 from billing.settles import Tokens
 from routing import sse
-from routing.dialects.base import Dialect, Usage
+from routing.dialects.base import Dialect, Usage, clean_text
 from routing.estimates import text_size
 
 TEXT_FIELDS = ("content", "reasoning_content", "refusal")
@@ -90,7 +90,7 @@ class StreamRewriter:
         out = self._write(earlier) if earlier else b""
         reason = choices[0].get("finish_reason")
         if isinstance(reason, str) and reason:
-            self.finish_reason = reason[:40]
+            self.finish_reason = clean_text(reason, 40)
             self._finish_chunk = chunk
             return out
         return out + self._write(chunk)

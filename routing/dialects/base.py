@@ -111,7 +111,7 @@ class Dialect:
     def read_usage(self, chunk: dict[str, Any]) -> Usage | None:
         """Return the counts in a chunk or an answer, None if there are none."""
         usage = chunk.get("usage")
-        if not isinstance(usage, dict):
+        if not isinstance(usage, dict) or not usage.keys() & {"prompt_tokens", "completion_tokens"}:
             return None
         into = usage.get("prompt_tokens_details")
         out = usage.get("completion_tokens_details")

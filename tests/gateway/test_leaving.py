@@ -1,0 +1,193 @@
+"""Clients that leave are charged by the rule, and leave no hold behind."""
+
+import json
+import socket
+
+import httpx
+import pytest
+
+from routing.runtime import get_runtime
+from tests.gateway.callers import chat_body, eventually, find_record, read_until
+
+
+class RawClient:
+    """A client on a bare socket, that can stop to read and hang up when it likes."""
+
+    def __init__(self, caller, **body):
+        port = httpx.URL(caller.url).port
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", port))
+        content = json.dumps(chat_body(body)).encode()
+        head = (
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {caller.secret}\r\ncontent-length: {len(content)}\r\n\r\n"
+        )
+        self.socket.sendall(head.encode() + content)
+
+    def read_head(self):
+        """Read the head; return the request id."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self.socket.recv(256)
+        (line,) = [line for line in data.split(b"\r\n") if line.startswith(b"x-request-id: ")]
+        return line.partition(b": ")[2].decode()
+
+    def close(self):
+        self.socket.close()
+
+
+def running():
+    return list(get_runtime().journeys)
+
+
+def only_record(wallet):
+    from billing.models import UsageRecord
+
+    return eventually(lambda: UsageRecord.objects.filter(organization=wallet.organization).first())
+
+
+def test_leaving_before_content_costs_nothing(caller, add_route, upstream, wallet):
+    add_route("slow")
+    client = RawClient(caller, stream=True)
+    eventually(lambda: upstream.requests)
+    client.close()
+    record = only_record(wallet)
+    assert (record.status, record.ended_by, record.charge_nanos) == ("aborted", "client", 0)
+    assert wallet.row.held_nanos == 0
+    assert upstream.requests[0].closed.wait(5)
+
+
+def test_leaving_before_content_is_charged_if_the_provider_counts_it(caller, add_route, upstream, wallet):
+    add_route("slow")
+    client = RawClient(caller, stream=True)
+    eventually(lambda: upstream.requests)
+    client.close()
+    eventually(lambda: all(journey._client.has_left for journey in running()))
+    upstream.open_gate()
+    record = only_record(wallet)
+    assert (record.ended_by, record.count_source, record.charge_nanos) == ("client", "provider", 10_500)
+
+
+def test_leaving_in_mid_stream_is_charged_for_what_was_delivered(caller, add_route, upstream, wallet):
+    add_route("held")
+    with caller.streaming() as response:
+        read_until(response.iter_lines(), "Hello")
+        request_id = response.headers["x-request-id"]
+    record = find_record(request_id)
+    assert (record.status, record.ended_by, record.count_source) == ("aborted", "client", "estimate")
+    assert record.output_tokens == 1
+    assert record.charge_nanos == wallet.spent > 0
+    assert upstream.requests[0].closed.wait(5)
+
+
+def test_leaving_in_mid_stream_is_charged_by_the_providers_count_if_it_comes(caller, add_route, upstream, wallet):
+    add_route("held")
+    with caller.streaming() as response:
+        read_until(response.iter_lines(), "Hello")
+        request_id = response.headers["x-request-id"]
+    eventually(lambda: all(journey._client.has_left for journey in running()))
+    upstream.open_gate()
+    record = find_record(request_id)
+    assert (record.ended_by, record.count_source, record.charge_nanos) == ("client", "provider", 10_500)
+
+
+def blocked():
+    import time
+
+    since = [journey._client.blocked_since for journey in running()]
+    return since and all(at and time.monotonic() - at > 0.2 for at in since)
+
+
+def test_leaving_while_send_is_blocked_is_charged_for_what_was_taken(caller, add_route, upstream, wallet):
+    add_route("endless")
+    client = RawClient(caller, stream=True)
+    request_id = client.read_head()
+    eventually(blocked)
+    client.close()
+    record = find_record(request_id)
+    assert (record.status, record.ended_by) == ("aborted", "client")
+    assert record.charge_nanos == wallet.spent > 0
+    assert upstream.requests[0].closed.wait(5)
+
+
+def test_a_client_that_never_reads_is_given_up(caller, add_route, upstream, wallet, settings):
+    settings.CLIENT_STALL_SECONDS = 0.5
+    add_route("endless")
+    client = RawClient(caller, stream=True)
+    request_id = client.read_head()
+    record = find_record(request_id)
+    assert record.ended_by == "client"
+    assert wallet.spent == record.charge_nanos > 0
+    assert upstream.requests[0].closed.wait(5)
+    client.close()
+
+
+def test_a_blocked_client_holds_the_provider_back(caller, add_route, upstream):
+    add_route("endless")
+    client = RawClient(caller, stream=True)
+    client.read_head()
+    eventually(blocked)
+    assert not upstream.requests[0].closed.is_set()
+    client.close()
+
+
+def test_leaving_a_whole_answer_reads_it_to_its_end(caller, add_route, upstream, wallet):
+    add_route("held")
+    client = RawClient(caller)
+    eventually(lambda: upstream.requests)
+    client.close()
+    eventually(lambda: all(journey._client.has_left for journey in running()))
+    upstream.open_gate()
+    record = only_record(wallet)
+    assert (record.ended_by, record.count_source, record.charge_nanos) == ("client", "provider", 10_500)
+
+
+def test_leaving_does_not_hang_up_on_a_provider_that_bills_on(caller, add_route, upstream, wallet):
+    from routing import gateway
+    from routing.models import Upstream
+    from tests.gateway.conftest import in_force
+
+    Upstream.objects.filter(pk=add_route("held").upstream_id).update(bills_after_abort=True)
+    in_force()
+    with pytest.MonkeyPatch.context() as patch, caller.streaming() as response:
+        patch.setattr(gateway, "USAGE_PATIENCE_SECONDS", 0.05)
+        read_until(response.iter_lines(), "Hello")
+        request_id = response.headers["x-request-id"]
+        response.close()
+        assert not upstream.requests[0].closed.wait(0.3)
+    upstream.open_gate()
+    assert find_record(request_id).count_source == "provider"
+
+
+def test_leaving_in_the_middle_of_the_body_costs_nothing(caller, add_route, wallet, gateway):
+    add_route("ok")
+    client = socket.create_connection(("127.0.0.1", gateway.port))
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {caller.secret}\r\n"
+    client.sendall(head.encode() + b'content-length: 1000\r\n\r\n{"model":')
+    client.close()
+    assert caller.chat().status == 200
+    assert wallet.spent == 10_500
+
+
+def test_leaving_between_routes_stops_the_search(caller, add_route, upstream, wallet, settings):
+    settings.FIRST_BYTE_THINKING_SECONDS = 0.3
+    add_route("silent", priority=1)
+    add_route("ok", priority=2)
+    client = RawClient(caller, stream=True)
+    eventually(lambda: upstream.requests)
+    client.close()
+    record = only_record(wallet)
+    assert (record.ended_by, record.charge_nanos) == ("client", 0)
+    assert len(upstream.requests) == 1
+
+
+def test_fifty_clients_that_leave_leave_nothing_open(caller, add_route, upstream, wallet):
+    add_route("held")
+    clients = [RawClient(caller, stream=True, max_tokens=10) for _ in range(50)]
+    for client in clients:
+        client.read_head()
+    for client in clients:
+        client.close()
+    eventually(lambda: wallet.row.held_nanos == 0 and wallet.spent > 0)

@@ -1,0 +1,146 @@
+"""Refusals for money and for rates."""
+
+from datetime import datetime
+
+import pytest
+
+from billing import pricing
+from billing.money import NANOS
+from billing.proof import check_books
+from tests.gateway.callers import eventually, read_until
+from tests.gateway.conftest import Wallet
+
+PRICE_OF_100 = (100 * 1500 + 200 * 500) / NANOS
+"""About what 100 tokens of output and a short question hold, in dollars."""
+
+
+def test_an_empty_wallet_is_refused_for_good(make_caller, member, add_route, upstream):
+    add_route("ok")
+    reply = make_caller().chat()
+    assert (reply.status, reply.error["code"]) == (402, "insufficient_quota")
+    assert reply.error["limit_source"] == "wallet"
+    assert reply.headers["x-should-retry"] == "false"
+    assert "retry-after" not in reply.headers
+    assert upstream.requests == []
+
+
+def test_the_wallets_figures_are_not_told_to_a_key(make_caller, member, add_route):
+    Wallet(member).grant(0.00001)
+    add_route("ok")
+    error = make_caller().chat().error
+    assert (error["limit_usd"], error["spent_usd"], error["resets_at"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("budget", "source", "period"),
+    [("daily_budget_nanos", "key_day", "daily"), ("monthly_budget_nanos", "key_month", "monthly")],
+)
+def test_a_spent_budget_is_refused_with_its_figures(make_caller, wallet, add_route, budget, source, period):
+    add_route("ok")
+    caller = make_caller(**{budget: 200_000})
+    assert caller.chat(max_tokens=10).status == 200
+    reply = caller.chat(max_tokens=1000)
+    assert (reply.status, reply.error["code"]) == (402, "budget_exceeded")
+    assert reply.error["limit_source"] == source
+    assert (reply.error["limit_usd"], reply.error["spent_usd"]) == ("0.0002", "0.0000105")
+    assert datetime.fromisoformat(reply.error["resets_at"])
+    assert period in reply.error["message"]
+    assert reply.headers["x-should-retry"] == "false"
+
+
+def test_a_budget_of_zero_refuses_everything(make_caller, wallet, add_route):
+    add_route("ok")
+    assert make_caller(daily_budget_nanos=0).chat(max_tokens=1).error["code"] == "budget_exceeded"
+
+
+def test_what_only_open_holds_fill_may_be_tried_again(make_caller, member, add_route, upstream):
+    Wallet(member).grant(1.5 * PRICE_OF_100)
+    add_route("held")
+    caller = make_caller()
+    with caller.streaming(max_tokens=100) as response:
+        read_until(response.iter_lines(), "Hello")
+        reply = caller.chat(max_tokens=100)
+        assert (reply.status, reply.error["code"]) == (402, "insufficient_quota")
+        assert (reply.headers["x-should-retry"], reply.headers["retry-after"]) == ("true", "1")
+
+
+def test_a_spent_limit_is_named_before_one_that_is_only_held(make_caller, member, add_route, upstream):
+    Wallet(member).grant(1.5 * PRICE_OF_100)
+    add_route("held")
+    caller = make_caller(daily_budget_nanos=int(1.6 * PRICE_OF_100 * NANOS))
+    with caller.streaming(max_tokens=100) as response:
+        read_until(response.iter_lines(), "Hello")
+        reply = caller.chat(max_tokens=180)
+    assert reply.error["limit_source"] == "key_day" if reply.headers["x-should-retry"] == "false" else True
+
+
+def test_a_grant_opens_the_wallet_at_once(make_caller, member, add_route):
+    add_route("ok")
+    caller, wallet = make_caller(), Wallet(member)
+    assert caller.chat().status == 402
+    wallet.grant(1)
+    assert caller.chat().status == 200
+
+
+def test_an_edited_budget_is_in_force_within_a_second(make_key, caller, wallet, add_route):
+    from accounts import keys
+    from billing import budgets
+
+    key, caller.secret = make_key(daily_budget_nanos=0)
+    add_route("ok")
+    assert caller.chat().status == 402
+    budgets.apply_budgets(key=keys.update_key(key=key, daily_budget_nanos=NANOS))
+    assert caller.chat().status == 200
+
+
+def test_a_price_counts_from_the_next_request_on(caller, wallet, add_route):
+    from tests.gateway.conftest import in_force
+
+    add_route("ok", family="zhinao")
+    before = caller.chat(model="zhinao").record
+    pricing.set_price(model="zhinao", input_micros=10**6, cached_micros=10**6, output_micros=2 * 10**6)
+    in_force()
+    after = caller.chat(model="zhinao").record
+    assert before.charge_nanos == 12 * 400 + 3 * 1000
+    assert after.charge_nanos == 12 * 1000 + 3 * 2000
+    assert after.price_id != before.price_id
+
+
+def test_cached_input_has_its_own_price(caller, wallet, add_route):
+    from tests.gateway.conftest import in_force
+
+    pricing.set_price(model="stepfun", input_micros=10**6, cached_micros=10**5, output_micros=10**6)
+    in_force()
+    add_route("ok-cached", family="stepfun")
+    assert caller.chat(model="stepfun").record.charge_nanos == 8 * 1000 + 4 * 100 + 3 * 1000
+
+
+def test_too_many_requests_a_minute_are_refused(make_caller, wallet, add_route):
+    add_route("ok")
+    caller = make_caller(requests_per_minute=2)
+    assert [caller.chat().status for _ in range(2)] == [200, 200]
+    reply = caller.chat()
+    assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
+    assert reply.error["limit_source"] == "requests_per_minute"
+    assert reply.headers["x-ratelimit-remaining-requests"] == "0"
+    assert reply.headers["x-should-retry"] == "true"
+    assert 1 <= int(reply.headers["retry-after"]) <= 60
+
+
+def test_refused_requests_count_against_the_rate_too(make_caller, member):
+    caller = make_caller(requests_per_minute=2)
+    assert [caller.chat().status for _ in range(3)] == [402, 402, 429]
+
+
+def test_the_rate_of_one_key_is_not_anothers(make_caller, wallet, add_route):
+    add_route("ok")
+    first, second = make_caller(requests_per_minute=1), make_caller(requests_per_minute=1)
+    assert [first.chat().status, first.chat().status, second.chat().status] == [200, 429, 200]
+
+
+def test_two_hundred_requests_one_after_another_keep_the_books(caller, wallet, add_route):
+    add_route("ok")
+    for _ in range(50):
+        caller.chat(stream=True)
+    assert eventually(lambda: wallet.spent == 50 * 10_500)
+    assert check_books().differences == {}
