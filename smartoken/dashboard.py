@@ -1,5 +1,6 @@
 """The console's first page: money, traffic, the latest requests, and a start for newcomers."""
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -8,6 +9,9 @@ from django.views.decorators.http import require_safe
 from accounts.middleware import MemberRequest, membership_required
 from accounts.models import APIKey, Membership
 from billing import ledger, usage
+from playground.samples import Sample, render_samples
+from routing.models import Model
+from routing.snapshot import served_models
 
 LATEST = 8
 
@@ -25,6 +29,13 @@ def show(request: MemberRequest) -> HttpResponse:
         "spent": usage.sum_spent(membership=membership),
         "traffic": usage.count_traffic(membership=membership),
         "latest": latest,
+        "samples": [] if latest else _first_samples(),
         "newest_key": None if latest else keys.order_by("-created_at", "-pk").first(),
     }
     return render(request, "smartoken/dashboard.html", context)
+
+
+def _first_samples() -> list[Sample]:
+    """Return the call that a newcomer copies: to the first model that is served."""
+    model = Model.objects.filter(slug__in=served_models()).order_by("family__position", "slug").first()
+    return render_samples(model=model.slug, base_url=settings.SMARTOKEN_URL) if model else []

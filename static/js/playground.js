@@ -175,7 +175,7 @@ function showFacts(answer) {
     facts.push(`${usage.prompt_tokens} tokens in, ${usage.completion_tokens} out`);
     if (usage.cost != null) facts.push(dollars(Number(usage.cost)));
   } else if (answer.isStopped) {
-    facts.push("stopped: what had arrived is charged");
+    facts.push("stopped: its page shows the charge");
   }
   if (answer.firstMs !== null) facts.push(`first token ${seconds(answer.firstMs)}`);
   facts.push(`total ${seconds(performance.now() - answer.began)}`);
