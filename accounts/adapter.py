@@ -25,6 +25,10 @@ from billing.models import LedgerEntry
 
 SIGNUP_URLS = ("account_signup", "account_signup_by_passkey")
 LINKS = ("activate_url", "password_reset_url", "signup_url")
+MAIL_SENT = "account/messages/email_confirmation_sent.txt"
+UNSAID = ("account/messages/logged_in.txt", MAIL_SENT)
+"""Messages that only repeat what the page that follows says; to a visitor, in the second case."""
+
 CONFIRMATION_LINK = "confirmation_link"
 """Session key: where no mail can be sent, the page shows the link instead."""
 
@@ -72,6 +76,13 @@ class AccountAdapter(DefaultAccountAdapter):
         accept_invitation(email=email_address.email)
         give_signup_credit(email_address)
         return True
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **options: Any
+    ) -> None:
+        if message_template in UNSAID and (message_template != MAIL_SENT or request.user.is_anonymous):
+            return
+        super().add_message(request, level, message_template, *args, **options)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail whose links lead to the public address, whatever the Host header said."""

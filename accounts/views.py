@@ -9,7 +9,6 @@ from django.conf import settings as site_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -86,7 +85,7 @@ def new_key(request: MemberRequest) -> HttpResponse:
         else:
             context = {"key": key, "secret": secret, "samples": _samples(key, secret)}
             return render(request, "accounts/key_created.html", context)
-    return render(request, "accounts/key_form.html", {"form": form}, status=_status(form))
+    return render(request, "accounts/key_form.html", {"form": form})
 
 
 def _samples(key: APIKey, secret: str) -> list[Sample]:
@@ -115,7 +114,7 @@ def edit_key(request: MemberRequest, pk: int) -> HttpResponse:
             return redirect("keys")
     day, month = usage.read_budgets(keys=[key])[key.pk]
     context = {"form": form, "key": key, "day": day, "month": month}
-    return render(request, "accounts/key_form.html", context, status=_status(form))
+    return render(request, "accounts/key_form.html", context)
 
 
 @membership_required
@@ -152,10 +151,6 @@ def _find_key(request: MemberRequest, pk: int, **lookups: Any) -> APIKey:
     return key
 
 
-def _status(form: BaseForm) -> int:
-    return 422 if form.is_bound and not form.is_valid() else 200
-
-
 # --- settings ----------------------------------------------------------------
 
 
@@ -179,7 +174,6 @@ def settings(request: MemberRequest) -> HttpResponse:
         update_organization(organization=organization, **of_organization.cleaned_data)
     else:
         context = {"profile": profile, "of_organization": of_organization, "is_owner": is_owner}
-        is_bad = profile.is_bound or of_organization.is_bound
-        return render(request, "accounts/settings.html", context, status=422 if is_bad else 200)
+        return render(request, "accounts/settings.html", context)
     messages.success(request, "Saved.")
     return redirect("settings")

@@ -45,7 +45,7 @@ def usage(request: MemberRequest) -> HttpResponse:
         "refusals": [{**row, "kind": ERRORS.get(row["code"])} for row in refusals],
         "asked": asked,
     }
-    return render(request, "billing/usage.html", context, status=200 if is_valid else 422)
+    return render(request, "billing/usage.html", context)
 
 
 @membership_required

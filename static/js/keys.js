@@ -1,5 +1,6 @@
 // The page of a new key: waits for its first call and says what arrived.
 const EVERY_MS = 2000;
+const UNTIL = Date.now() + 10 * 60 * 1000;
 const box = document.getElementById("waiting");
 const text = box.querySelector(".waiting-text");
 box.hidden = false;
@@ -8,6 +9,11 @@ box.hidden = false;
 history.replaceState(null, "", box.dataset.keyUrl);
 
 async function ask() {
+  if (Date.now() > UNTIL) {
+    text.textContent = "No call within ten minutes. The first one will show up under usage.";
+    box.classList.add("is-over");
+    return;
+  }
   if (!document.hidden) {
     try {
       const response = await fetch(box.dataset.poll, { headers: { accept: "application/json" } });
