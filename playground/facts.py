@@ -4,30 +4,6 @@ from dataclasses import dataclass
 
 from routing.models import Family, Model, Route
 
-CONTEXT_WORKLOAD = "Inputs of up to {tokens} tokens in one request"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A use and the prompt to begin with."""
-
-    title: str
-    prompt: str
-
-
-CASES = (
-    Case("Explain code", "Explain what this function does, then name two ways in which it can fail:\n\n[paste code]"),
-    Case(
-        "Summarize a document", "Summarize this document in five points, each with the sentence it rests on:\n\n[paste]"
-    ),
-    Case(
-        "Extract data", "Return the names, dates and amounts in this text as a JSON array of objects:\n\n[paste text]"
-    ),
-    Case(
-        "Translate", "Translate this text into English and Simplified Chinese; keep names and numbers:\n\n[paste text]"
-    ),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
@@ -69,10 +45,3 @@ def read_routes(model: Model, *, is_served: bool) -> RouteFacts:
     """Read the model's enabled routes in the order in which they are tried."""
     routes = Route.objects.filter(pool__model=model, enabled=True).select_related("upstream__provider")
     return RouteFacts(list(routes), is_served)
-
-
-def list_workloads(family: Family, context: str) -> list[str]:
-    """Return three workloads: what the catalogue names, and the context window where it names fewer."""
-    named = [part.strip() for part in family.best_for.split(",") if part.strip()]
-    workloads = [*named, CONTEXT_WORKLOAD.format(tokens=context), "Streaming chat behind the OpenAI SDK"]
-    return [text[0].upper() + text[1:] for text in workloads[:3]]

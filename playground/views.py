@@ -7,6 +7,7 @@ from django.shortcuts import render
 from playground import facts, traffic
 from playground.comparison import CONTEXTS, RATINGS, ModelRow, Question, list_rows, served_names
 from playground.samples import render_preview, render_samples
+from playground.texts import find_texts
 from smartoken.templatetags.page import tokens
 
 
@@ -46,8 +47,7 @@ def _page_context(row: ModelRow, rows: list[ModelRow]) -> dict[str, object]:
         "served": served_names(rows),
         "routes": routes,
         "node": routes.node(row.family),
-        "workloads": facts.list_workloads(row.family, tokens(row.model.context_length)),
-        "cases": facts.CASES,
+        "texts": find_texts(row.family),
         "traffic": traffic.last_day(row.model.slug),
         "preview": render_preview(row),
         "samples": render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL),

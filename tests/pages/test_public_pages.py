@@ -12,6 +12,7 @@ from django.views.defaults import server_error
 
 from billing import pricing
 from playground.samples import render_samples
+from playground.texts import load_texts
 from routing.catalog import load_families
 from routing.models import Family, Pool
 
@@ -80,6 +81,24 @@ def test_a_question_without_an_answer_says_so(client, catalogue):
     html = read(client, "/models/?context=200000&coding=5")
     assert names_in(html) == []
     assert 'class="empty"' in html
+
+
+def test_each_family_speaks_for_itself():
+    texts = load_texts()
+    assert set(texts) == set(SLUGS)
+    assert all(len(each.workloads) == 3 and len(each.cases) == 4 for each in texts.values())
+    prompts = [case.prompt for each in texts.values() for case in each.cases]
+    assert len(set(prompts)) == len(prompts)
+
+
+def test_a_family_of_the_operators_own_has_a_page_too(client, catalogue):
+    Family.objects.filter(slug="yi").update(slug="own")
+    assert "through the OpenAI SDK" in read(client, "/models/own/")
+
+
+def test_a_prompt_leads_to_the_playground(client, catalogue):
+    html = read(client, "/models/deepseek/")
+    assert html.count("/playground/?model=deepseek&amp;prompt=") == 4
 
 
 @pytest.mark.parametrize("slug", SLUGS)
