@@ -57,10 +57,10 @@ REASONS = {
 
 ENDINGS = {
     "completed": "The model finished its answer.",
-    "client": "The client left before the end. What had been delivered by then is charged, nothing after it.",
-    "upstream": "The provider failed. What had been delivered by then is charged; where nothing was, nothing is.",
-    "gateway": "This site had to stop the answer. What had been delivered by then is charged.",
-    "limit": "A limit was reached: of output tokens, or of time. What had been delivered by then is charged.",
+    "client": "The client left before the end.",
+    "upstream": "The provider failed.",
+    "gateway": "This site had to stop the answer.",
+    "limit": "A limit was reached, of output tokens or of time.",
 }
 
 SOURCES = {
@@ -68,6 +68,18 @@ SOURCES = {
     "estimate": "estimated from the text that was delivered: the provider gave no usable count",
     "checkpoint": "estimated from the last note before a crash of this site's server",
 }
+
+
+def explain_ending(record: UsageRecord) -> str:
+    """Return how the request ended and, where it ended early, by which rule it is charged."""
+    ending = ENDINGS.get(record.ended_by, "")
+    if record.ended_by == UsageRecord.EndedBy.COMPLETED:
+        return ending
+    if not record.charge_nanos and not record.uncollected_nanos:
+        return f"{ending} Nothing is charged."
+    if record.count_source == UsageRecord.CountSource.PROVIDER:
+        return f"{ending} Charged are the tokens that the provider counted until then."
+    return f"{ending} Charged is what had been delivered by then, and nothing after it."
 
 
 @dataclass(frozen=True, slots=True)

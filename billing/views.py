@@ -14,7 +14,7 @@ from billing import ledger
 from billing import usage as records
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
-from billing.receipt import ENDINGS, SOURCES, read_attempts, write_receipt
+from billing.receipt import SOURCES, explain_ending, read_attempts, write_receipt
 from routing.errors import ERRORS
 from routing.models import Model, Provider
 
@@ -63,7 +63,7 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
         "receipt": write_receipt(record),
         "attempts": attempts,
         "stations": [attempt.station for attempt in attempts],
-        "ending": ENDINGS.get(record.ended_by, ""),
+        "ending": explain_ending(record),
         "source": SOURCES.get(record.count_source, ""),
     }
     return render(request, "billing/request.html", context)
