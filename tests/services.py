@@ -5,6 +5,7 @@ parallel run inherit what the first process has started.
 """
 
 import atexit
+import ctypes
 import importlib.util
 import os
 import pwd
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 
 DATABASE = os.environ.get("SMARTOKEN_TEST_DATABASE", "sqlite")
 START_SECONDS = 30
+PR_SET_PDEATHSIG = 1
 FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
 
 
@@ -50,6 +53,12 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise TimeoutError(f"{log.name} did not start")
 
 
+def _end_with_this_run() -> None:
+    """Let the kernel stop a service when this process is killed; runs in the child."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
 class Services:
     """PostgreSQL and Valkey from their wheels, in a folder that goes with the run."""
 
@@ -66,7 +75,9 @@ class Services:
     def _run(self, name: str, port: int, command: list[str | Path], **options: Any) -> None:
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_end_with_this_run, **options
+            )
         self.processes.append(process)
         _wait_for(port, process, log)
 
@@ -136,5 +147,16 @@ def _prepare_environment() -> None:
         os.environ["REDIS_URL"] = services.start_valkey()
 
 
-if "PYTEST_XDIST_WORKER" not in os.environ:
+def _part_from_others(worker: str) -> None:
+    """Give a worker of a parallel run a data folder and a Redis database of its own (pytest-django parts the rest)."""
+    data = Path(os.environ["SMARTOKEN_DATA"]) / worker
+    data.mkdir(exist_ok=True)
+    os.environ["SMARTOKEN_DATA"] = str(data)
+    if address := os.environ.get("REDIS_URL"):
+        os.environ["REDIS_URL"] = f"{address.rpartition('/')[0]}/{worker.removeprefix('gw')}"
+
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    _part_from_others(worker)
+else:
     _prepare_environment()
