@@ -16,7 +16,7 @@ from routing.snapshot import served_models
 
 MAX_REQUESTS_PER_MINUTE = 1_000_000
 MAX_NETWORKS = 100
-EXPIRY_FORMAT = "%Y-%m-%d"
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 
 
 class USDField(forms.CharField):
@@ -39,6 +39,19 @@ class USDField(forms.CharField):
         return money.usd(value) if isinstance(value, int) else value
 
 
+class DayField(forms.DateField):
+    """A day that has a midnight in every time zone."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        super().__init__(required=False, widget=widget, **options)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value and not FIRST_YEAR <= value.year <= LAST_YEAR:
+            raise forms.ValidationError(f"Write a year between {FIRST_YEAR} and {LAST_YEAR}.")
+
+
 class KeyForm(forms.Form):
     """Makes a key, or changes the one it was given."""
 
@@ -54,12 +67,7 @@ class KeyForm(forms.Form):
         max_value=MAX_REQUESTS_PER_MINUTE,
         widget=forms.NumberInput(attrs={"placeholder": "no limit"}),
     )
-    expires_on = forms.DateField(
-        label="Last day",
-        required=False,
-        widget=forms.DateInput(format=EXPIRY_FORMAT, attrs={"type": "date"}),
-        help_text="The key works until this day ends. Empty: for good.",
-    )
+    expires_on = DayField(label="Last day", help_text="The key works until this day ends. Empty: for good.")
     allowed_addresses = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "203.0.113.0/24", "spellcheck": "false"}),

@@ -44,6 +44,7 @@ MAX_KEYS = 500
 
 
 @membership_required
+@never_cache
 @require_safe
 def keys(request: MemberRequest) -> HttpResponse:
     """List the keys in use; with ?revoked=1 those that ended."""

@@ -1,13 +1,14 @@
 """What people may ask of the usage list; the address holds it."""
 
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
 
+from accounts.forms import DayField
 from accounts.models import APIKey, Membership
 from billing.budgets import local_midnight
 from billing.models import UsageRecord
@@ -21,19 +22,12 @@ def read_id(text: str) -> UUID | None:
     return UUID(match[1]) if match else None
 
 
-class DayInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
-
 class UsageFilterForm(forms.Form):
     status = forms.ChoiceField(required=False, choices=[("", "any"), *UsageRecord.Status.choices])
     model = forms.CharField(required=False, max_length=64, widget=forms.Select)
     key = forms.ModelChoiceField(APIKey.objects.none(), required=False, empty_label="any")
-    from_ = forms.DateField(label="From", required=False, widget=DayInput)
-    to = forms.DateField(required=False, widget=DayInput)
+    from_ = DayField(label="From")
+    to = DayField()
 
     def __init__(self, *args: Any, membership: Membership, models: list[str], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -62,9 +56,5 @@ class UsageFilterForm(forms.Form):
         if first := data.get("from_"):
             found["created_at__gte"] = local_midnight(first, self.zone)
         if last := data.get("to"):
-            found["created_at__lt"] = local_midnight(_day_after(last), self.zone)
+            found["created_at__lt"] = local_midnight(last + timedelta(days=1), self.zone)
         return found
-
-
-def _day_after(day: date) -> date:
-    return day + timedelta(days=1) if day < date.max else day
