@@ -1,7 +1,7 @@
 """Where a client is and whether its connection is secure, as far as trusted proxies say so."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -41,3 +41,20 @@ def is_secure(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> bool:
         return True
     peer = (scope.get("client") or ("", 0))[0]
     return is_trusted(peer) and headers.get(b"x-forwarded-proto", b"").strip().lower() == b"https"
+
+
+FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port")
+
+
+def settle_scope(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Return the scope with the client and scheme that trusted proxies tell, and without any forwarding header.
+
+    What comes behind it, Django among it, need not know about proxies.
+    """
+    headers = dict(scope["headers"])
+    return {
+        **scope,
+        "client": (client_address(scope, headers), (scope.get("client") or ("", 0))[1]),
+        "scheme": "https" if is_secure(scope, headers) else "http",
+        "headers": [(name, value) for name, value in scope["headers"] if name not in FORWARDING],
+    }

@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from routing import demo  # noqa: E402
+from routing.network import settle_scope  # noqa: E402
 from routing.runtime import Runtime, get_runtime, set_runtime  # noqa: E402
 from routing.wire import gateway  # noqa: E402
 from smartoken import health  # noqa: E402
@@ -40,7 +41,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif path.startswith("/health/"):
         await health.answer(scope, send)
     else:
-        await pages(scope, receive, send)  # type: ignore[arg-type]
+        await pages(settle_scope(scope), receive, send)  # type: ignore[arg-type]
 
 
 async def _live(receive: Receive, send: Send) -> None:
