@@ -38,6 +38,14 @@ class RawClient:
         self.socket.close()
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait less for a provider's count than production does."""
+    from routing import gateway
+
+    monkeypatch.setattr(gateway, "USAGE_PATIENCE_SECONDS", 0.2)
+
+
 def running():
     return list(get_runtime().journeys)
 
@@ -48,7 +56,7 @@ def only_record(wallet):
     return eventually(lambda: UsageRecord.objects.filter(organization=wallet.organization).first())
 
 
-def test_leaving_before_content_costs_nothing(caller, add_route, upstream, wallet):
+def test_leaving_before_content_costs_nothing(impatient, caller, add_route, upstream, wallet):
     add_route("slow")
     client = RawClient(caller, stream=True)
     eventually(lambda: upstream.requests)
@@ -70,7 +78,7 @@ def test_leaving_before_content_is_charged_if_the_provider_counts_it(caller, add
     assert (record.ended_by, record.count_source, record.charge_nanos) == ("client", "provider", 10_500)
 
 
-def test_leaving_in_mid_stream_is_charged_for_what_was_delivered(caller, add_route, upstream, wallet):
+def test_leaving_in_mid_stream_is_charged_for_what_was_delivered(impatient, caller, add_route, upstream, wallet):
     add_route("held")
     with caller.streaming() as response:
         read_until(response.iter_lines(), "Hello")
@@ -100,7 +108,7 @@ def blocked():
     return since and all(at and time.monotonic() - at > 0.2 for at in since)
 
 
-def test_leaving_while_send_is_blocked_is_charged_for_what_was_taken(caller, add_route, upstream, wallet):
+def test_leaving_while_send_is_blocked_is_charged_for_what_was_taken(impatient, caller, add_route, upstream, wallet):
     add_route("endless")
     client = RawClient(caller, stream=True)
     request_id = client.read_head()
@@ -124,7 +132,7 @@ def test_a_client_that_never_reads_is_given_up(caller, add_route, upstream, wall
     client.close()
 
 
-def test_a_blocked_client_holds_the_provider_back(caller, add_route, upstream):
+def test_a_blocked_client_holds_the_provider_back(impatient, caller, add_route, upstream):
     add_route("endless")
     client = RawClient(caller, stream=True)
     client.read_head()
@@ -183,7 +191,7 @@ def test_leaving_between_routes_stops_the_search(caller, add_route, upstream, wa
     assert len(upstream.requests) == 1
 
 
-def test_fifty_clients_that_leave_leave_nothing_open(caller, add_route, upstream, wallet):
+def test_fifty_clients_that_leave_leave_nothing_open(impatient, caller, add_route, upstream, wallet):
     add_route("held")
     clients = [RawClient(caller, stream=True, max_tokens=10) for _ in range(50)]
     for client in clients:
