@@ -173,8 +173,3 @@ def test_sign_up_can_be_closed(client, db, settings):
     settings.SIGNUP = "closed"
     html = read(client, "/accounts/signup/")
     assert "Sign-up is closed" in html and "<form" not in html
-
-
-def test_account_pages_wear_the_console(alice):
-    for path in ("/accounts/email/", "/accounts/password/set/", "/accounts/2fa/", "/accounts/sessions/"):
-        assert 'aria-label="Console"' in read(alice, path)
