@@ -30,6 +30,17 @@ UNSAID = ("account/messages/logged_in.txt", MAIL_SENT)
 """Messages that only repeat what the page that follows says; to a visitor, in the second case."""
 
 CONFIRMATION_LINK = "confirmation_link"
+
+
+def _may_show_links() -> bool:
+    """Tell whether whoever signs up may see the link that proves an address.
+
+    Only while anybody may sign up on a site for trying out: with other rules the
+    administrator, in whose log the link stands, passes it on.
+    """
+    return settings.EMBEDDED and settings.SIGNUP == "open" and not settings.MAIL_CONFIGURED
+
+
 """Session key: where no mail can be sent, the page shows the link instead."""
 
 
@@ -92,7 +103,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if onward and "activate_url" in public:
             # The link may be opened in another browser, which knows nothing of this session.
             public["activate_url"] += "?" + urlencode({"next": onward})
-        if "activate_url" in public and settings.EMBEDDED and not settings.MAIL_CONFIGURED:
+        if "activate_url" in public and _may_show_links():
             request.session[CONFIRMATION_LINK] = public["activate_url"]
         site = SimpleNamespace(name="SmarToken", domain=urlsplit(settings.SMARTOKEN_URL).netloc)
         super().send_mail(template_prefix, email, {**context, "current_site": site, **public})
