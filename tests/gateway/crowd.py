@@ -18,6 +18,7 @@ class Heard:
     status: int = 0
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
     broke: str = ""
+    request_id: str = ""
 
     @property
     def text(self) -> str:
@@ -43,7 +44,7 @@ async def _ask_all(urls: Sequence[str], secret: str, heard: Sequence[Heard], bod
 async def _ask(session: aiohttp.ClientSession, url: str, heard: Heard, body: dict[str, Any]) -> None:
     try:
         async with session.post(f"{url}/v1/chat/completions", json=chat_body(body)) as response:
-            heard.status = response.status
+            heard.status, heard.request_id = response.status, response.headers["x-request-id"]
             async for piece in response.content.iter_any():
                 heard.pieces.append((time.monotonic(), piece))
     except aiohttp.ClientError as error:

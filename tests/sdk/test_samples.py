@@ -1,0 +1,50 @@
+"""Every sample shown on a model's page runs as shown, with the placeholder replaced by a key."""
+
+import html
+import re
+import sys
+
+import pytest
+from django.test import override_settings
+
+from routing.catalog import load_families
+from tests.sdk.conftest import finish, run
+
+FAMILIES = [facts.slug for facts in load_families()]
+PLACEHOLDER = "YOUR_SMARTOKEN_KEY"
+
+pytestmark = pytest.mark.sdk
+
+
+@pytest.fixture(scope="module")
+def gateway(gateway):
+    """The gateway under the address that its pages name."""
+    with override_settings(SMARTOKEN_URL=gateway.url):
+        yield gateway
+
+
+def shown_samples(page):
+    """Return the code blocks of a page as a person copies them: curl, Python, TypeScript."""
+    blocks = [
+        html.unescape(re.sub(r"<[^>]+>", "", block)) for block in re.findall(r"<code[^>]*>(.*?)</code>", page, re.S)
+    ]
+    (curl,) = {block for block in blocks if block.startswith("curl ")}
+    (python,) = {block for block in blocks if "from openai import OpenAI" in block}
+    (typescript,) = {block for block in blocks if 'import OpenAI from "openai"' in block}
+    return curl, python, typescript
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_samples_of_a_page_run_as_shown(caller, gateway, node, tmp_path, family):
+    page = caller.request("GET", f"/models/{family}/")
+    assert page.status == 200
+    curl, python, typescript = (sample.replace(PLACEHOLDER, caller.secret) for sample in shown_samples(page.text))
+    assert gateway.url in curl
+    running = [
+        run("bash", "-c", curl, cwd=tmp_path),
+        run(sys.executable, "-c", python, cwd=tmp_path),
+        node(typescript, SMTOKEN_API_KEY=caller.secret),
+    ]
+    streamed, *printed = [finish(process) for process in running]
+    assert streamed.endswith("data: [DONE]\n\n")
+    assert all("This is the demo provider of this SmarToken site" in text for text in printed)
