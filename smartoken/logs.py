@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 
 
 class JSONFormatter(logging.Formatter):
@@ -11,7 +12,7 @@ class JSONFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, str | list[str]] = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -23,8 +24,6 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line)
 
     def _where(self, record: logging.LogRecord) -> list[str]:
-        import traceback
-
         assert record.exc_info
         frames = traceback.extract_tb(record.exc_info[2])[-8:]
         return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

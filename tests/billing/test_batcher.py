@@ -157,7 +157,8 @@ def test_a_connection_that_the_server_ends_is_made_anew(batcher, make_key, ask) 
     key, admissions = make_key(), Admissions(uuid.uuid4())
     gather(lambda: [batcher.submit(admissions.admit_batch, ask(key), 2.0)])
     rows.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
     )
     [decision] = gather(lambda: [batcher.submit(admissions.admit_batch, ask(key), 2.0)])
     assert isinstance(decision, Admission)
