@@ -76,7 +76,8 @@ class Runtime:
     async def stop(self) -> None:
         """Wait for the journeys, write what is left, end the threads."""
         self.begin_drain()
-        while self.journeys:  # each ends within the drain time, by itself or by the ticker
+        # Each journey ends within the drain time, by itself or by the ticker.
+        while self.journeys:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         for task in list(self._tasks):
             task.cancel()

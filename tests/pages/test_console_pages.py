@@ -84,7 +84,7 @@ def text(response) -> str:
     return response.content.decode()
 
 
-@pytest.mark.parametrize("page", [*PAGES, "keys/1/", "keys/1/revoke/", f"usage/{uuid.uuid4()}/"])
+@pytest.mark.parametrize("page", [*PAGES, "keys/1/", "keys/1/revoke/", f"usage/{uuid.UUID(int=7)}/"])
 def test_visitors_are_sent_to_sign_in(client, page):
     response = client.get(f"/console/{page}")
     assert response.headers["Location"].startswith(f"/accounts/login/?next=/console/{page}")
