@@ -59,7 +59,8 @@ def test_static_files_and_the_admins_sign_in_are_there(tree):
 
 
 def test_everything_in_the_data_folder_is_its_owners_alone(tree):
-    files = [tree.data, *tree.data.rglob("*")]
+    public = tree.data / "static"  # below a folder that nobody else may enter
+    files = [tree.data, *(path for path in tree.data.rglob("*") if public not in [path, *path.parents])]
     assert {path.name for path in files} >= {"smartoken.sqlite3", "secret-key", "credential-key", "celery"}
     assert [path for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
@@ -86,7 +87,7 @@ def test_a_port_in_use_is_named(tree, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_whole_tree(new_tree, number):
-    assert len(new_tree.processes()) >= 3
+    assert len(new_tree.processes()) >= 2
     assert new_tree.end(number) == 0
     assert new_tree.processes() == {}
 
