@@ -24,6 +24,7 @@ from routing.snapshot import RouteRecord
 
 MAX_ERROR_BYTES = 65_536
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+END_SECONDS = 1.0
 PIECE_BYTES = 262_144
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
@@ -214,6 +215,8 @@ class UpstreamAnswer:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
+        self.is_done = False
+        """True when the provider has said that nothing follows; the end of the body may still come."""
         self.request_id = clean_text(response.headers.get("x-request-id", ""), 128)
 
     async def reads(self) -> AsyncIterator[bytes]:
@@ -235,6 +238,17 @@ class UpstreamAnswer:
             if size > MAX_ANSWER_BYTES:
                 raise UpstreamFault("upstream_error", "answer_too_large")
         return b"".join(parts)
+
+    async def drain(self) -> None:
+        """Read the body's end, which may come in a packet of its own, so that the connection is kept."""
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                async for _ in self._response.stream:  # type: ignore[union-attr]
+                    pass
+        except (httpx.HTTPError, aiohttp.ClientError, OSError):
+            pass  # it goes on, or broke: hang up
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Hang up; a connection whose answer was read to its end is kept for the next request."""

@@ -431,6 +431,16 @@ async def _no_done(answer: Answer) -> None:
     answer.end()
 
 
+@behaviour("late-end")
+async def _late_end(answer: Answer) -> None:
+    """Send the end of the body in a packet of its own, behind [DONE]."""
+    answer.open_stream(TEXT)
+    answer.chunk({}, "stop", USAGE)
+    answer.event(b"[DONE]")
+    await asyncio.sleep(0.05)
+    answer.end()
+
+
 @behaviour("empty-stream")
 async def _empty_stream(answer: Answer) -> None:
     answer.head()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.gateway.callers import read_until
+from routing.runtime import get_runtime
+from tests.gateway.callers import eventually, read_until
 
 
 def test_words_come_as_the_provider_sent_them(caller, add_route):
@@ -129,8 +130,11 @@ def test_a_stream_without_counts_is_estimated(caller, add_route):
     assert reply.record.count_source == "estimate"
 
 
-def test_connections_to_a_provider_are_used_again(caller, add_route, upstream):
-    add_route("ok")
+@pytest.mark.parametrize("behaviour", ["ok", "late-end"])
+def test_connections_to_a_provider_are_used_again(caller, add_route, upstream, behaviour):
+    add_route(behaviour)
+    beside = len(get_runtime()._tasks)
     for _ in range(3):
         caller.chat(stream=True)
+        eventually(lambda: len(get_runtime()._tasks) <= beside)  # the end of the body has been read
     assert len({request.connection for request in upstream.requests}) == 1

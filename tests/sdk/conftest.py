@@ -61,6 +61,10 @@ def run(*command: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str]) -> str:
     """Return what a program printed; fail with its complaint where it failed."""
-    printed, complaint = process.communicate(timeout=60)
+    try:
+        printed, complaint = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        printed, complaint = process.communicate()
     assert process.returncode == 0, complaint or printed
     return printed

@@ -6,6 +6,7 @@ let requests = 0;
 const client = new OpenAI({
   baseURL: process.env.BASE_URL,
   apiKey: process.env.KEY,
+  maxRetries: Number(process.env.MAX_RETRIES ?? 2),
   fetch: (...given) => {
     requests += 1;
     return fetch(...given);
