@@ -12,13 +12,22 @@ from smartoken.environment import SETTINGS
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 REGISTRIES = re.compile(r"(pypi|npmjs|pythonhosted|npmmirror|debian)\.(org|com)/", re.IGNORECASE)
+HOMES = re.compile(r"/(home|Users|work)/[a-z]+/|/root/")
 OPTIONS = re.compile(r"--(extra-)?index-url|--find-links|\"resolved\":")
 ASKED_FOR = ["django", "djangorestframework", "django-environ", "httpx", "psycopg", "celery", "redis", "whitenoise"]
 
 
 def committed_files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / name for name in listed.stdout.splitlines()]
+    """Return what git knows; everything but made folders where the project came without its history."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return [ROOT / name for name in listed.stdout.split("\0") if name]
+    made = {".git", ".venv", ".cache", "var", "node_modules", "__pycache__"}
+    return [path for path in ROOT.rglob("*") if not made & set(path.relative_to(ROOT).parts)]
+
+
+def pins(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w.\[\]-]+)==([^ ;\\]+)", (ROOT / name).read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -31,6 +40,10 @@ def test_a_lock_file_has_hashes_and_no_address(name: str) -> None:
     assert text.count("--hash=sha256:") >= len(packages)
 
 
+def test_both_lock_files_pin_the_same_versions() -> None:
+    assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
+
+
 def test_no_committed_file_names_a_package_registry() -> None:
     for path in committed_files():
         if path == Path(__file__) or not path.is_file() or path.suffix in (".woff2", ".png"):
@@ -39,6 +52,22 @@ def test_no_committed_file_names_a_package_registry() -> None:
         assert not REGISTRIES.search(text), path
         if path.name not in ("Dockerfile",):
             assert not OPTIONS.search(text), path
+
+
+def test_no_committed_file_names_a_folder_of_somebodys_machine() -> None:
+    for path in committed_files():
+        if path != Path(__file__) and path.suffix in (
+            ".py",
+            ".md",
+            ".toml",
+            ".html",
+            ".js",
+            ".css",
+            ".json",
+            ".lock",
+            "",
+        ):
+            assert not HOMES.search(path.read_text(errors="replace") if path.is_file() else ""), path
 
 
 def test_the_packages_that_were_asked_for_are_there() -> None:
