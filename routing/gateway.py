@@ -25,14 +25,16 @@ from accounts.keys import KeyRecord
 from billing import money
 from billing.batcher import LedgerUnavailableError, OverloadedError
 from billing.holds import Admission, HoldRequest, Refusal
-from billing.models import Limit, UsageRecord
+from billing.models import UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
-from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
+from routing.answers import budget_headers, refusal_error
+from routing.dialects.base import Dialect, UpstreamFault
 from routing.endings import Ending, choose_tokens
-from routing.errors import GatewayError, limit_details
+from routing.errors import GatewayError
+from routing.progress import Progress, milliseconds
 from routing.requests import ChatRequest
-from routing.rewrite import StreamRewriter, message_size, rewrite_answer, usage_object
+from routing.rewrite import StreamRewriter, rewrite_answer, usage_object
 from routing.runtime import Runtime
 from routing.selection import Selection, select_routes
 from routing.snapshot import ModelRecord, RouteRecord
@@ -88,16 +90,8 @@ class Journey:
         self._sdk_retry = sdk_retry
         self._may_lower = may_lower
         self._headers = list(headers)
-        self._began_at = time.monotonic()
-        self._progress_at = self._began_at
-        self._spoke_at = self._began_at
-        self._first_content_at: float | None = None
+        self._progress = Progress()
         self._checkpointed: tuple[float, int] = (0.0, 0)
-        self._attempts: list[dict[str, Any]] = []
-        self._route: RouteRecord | None = None
-        self._provider_request_id = ""
-        self._stream: StreamRewriter | None = None
-        self._whole: dict[str, Any] | None = None
         self._is_interruptible = False
         self._interruption = ""
         self._task: asyncio.Task[Any] | None = None
@@ -112,7 +106,7 @@ class Journey:
         if not chosen.candidates:
             raise self._no_route(chosen)
         self._admission = await self._admit()
-        self._note_skipped(chosen)
+        self._progress.note_skipped(chosen.skipped)
         self._task = asyncio.current_task()
         self._runtime.journeys.add(self)
         try:
@@ -150,7 +144,7 @@ class Journey:
             future.add_done_callback(self._release_late)
             raise
         if isinstance(decision, Refusal):
-            raise refusal_error(decision)
+            raise refusal_error(decision, may_see_wallet=self._key.may_see_wallet)
         assert isinstance(decision, Admission)
         return decision
 
@@ -211,36 +205,37 @@ class Journey:
                     raise
                 asyncio.current_task().uncancel()  # type: ignore[union-attr]
                 if self._interruption != "first_byte":
-                    self._note_attempt(route, began_at, "interrupted", self._interruption)
+                    self._progress.note_attempt(began_at, "interrupted", self._interruption)
                     return Ending.interrupted(self._interruption)
                 self._interruption = ""
                 fault = UpstreamFault("upstream_timeout", "first_byte", cools_down=True)
             else:
-                self._note_attempt(route, began_at, "answered")
+                self._progress.note_attempt(began_at, "answered")
                 self._runtime.health.note_success(route.upstream.slug)
-                return Ending.completed(self._finish_reason, has_left=self._client.has_left)
-            self._note_fault(route, began_at, fault)
-            if self._has_content or not fault.may_fail_over:
+                return Ending.completed(self._progress.finish_reason, has_left=self._client.has_left)
+            self._progress.note_fault(began_at, fault)
+            if fault.cools_down:
+                self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
+            if self._progress.has_content or not fault.may_fail_over:
                 break
         return Ending.failed(fault)
 
     async def _try_route(self, route: RouteRecord) -> None:
         """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
-        self._route, self._stream, self._whole = route, None, None
-        self._progress_at = time.monotonic()
+        self._progress.begin_route(route)
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
         built = dialect.build(self._chat.body, model=route.upstream_model, output_limit=self._admission.output_limit)
-        self._dropped = built.dropped
+        self._progress.dropped = built.dropped
         answer: UpstreamAnswer | None = None
         self._is_interruptible = True
         try:
             answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._own_address)
-            self._provider_request_id = answer.request_id
+            self._progress.provider_request_id = answer.request_id
             if self._chat.stream:
                 await self._relay(answer, dialect)
             else:
-                self._whole = dialect.read_answer(await answer.read_all())
+                self._progress.whole = dialect.read_answer(await answer.read_all())
         finally:
             self._is_interruptible = False
             if answer and answer.is_done:
@@ -250,7 +245,7 @@ class Journey:
 
     async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
-        stream = self._stream = StreamRewriter(
+        stream = self._progress.stream = StreamRewriter(
             model=self._model.slug,
             completion_id=f"chatcmpl-{self._id.hex}",
             include_usage=self._chat.include_usage,
@@ -267,7 +262,7 @@ class Journey:
 
     async def _pass_on(self, stream: StreamRewriter, events: list[bytes]) -> bool:
         """Send the events of one read in one piece; return True at the stream's end. Raises UpstreamFault."""
-        self._progress_at = time.monotonic()
+        self._progress.heard_at = time.monotonic()
         pieces: list[bytes] = []
         is_done, fault = False, None
         for data in events:
@@ -285,13 +280,13 @@ class Journey:
         return is_done or (self._client.has_left and stream.usage is not None)
 
     async def _deliver(self, stream: StreamRewriter, piece: bytes) -> None:
-        if self._first_content_at is None and stream.has_content:
-            self._first_content_at = self._progress_at
+        if self._progress.first_content_at is None and stream.has_content:
+            self._progress.first_content_at = self._progress.heard_at
         if piece and not self._client.has_left:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
             await self._client.send(piece)
-            self._spoke_at = time.monotonic()
+            self._progress.spoke_at = time.monotonic()
 
     # --- the end ----------------------------------------------------------------
 
@@ -312,8 +307,8 @@ class Journey:
 
     def _choose_tokens(self) -> tuple[Tokens, str]:
         return choose_tokens(
-            usage=self._usage,
-            size=self._delivered_size,
+            usage=self._progress.usage,
+            size=self._progress.delivered_size,
             input_size=self._chat.input_size,
             model=self._model,
             estimator=self._runtime.estimator,
@@ -321,8 +316,7 @@ class Journey:
 
     def _settlement(self, ending: Ending, tokens: Tokens, source: str = UsageRecord.CountSource.ESTIMATE) -> Settlement:
         assert self._admission
-        route = self._route
-        first_at = self._first_content_at
+        progress = self._progress
         return Settlement(
             admission=self._admission,
             tokens=tokens,
@@ -330,16 +324,13 @@ class Journey:
             http_status=ending.http_status,
             ended_by=ending.ended_by,
             count_source=source,
-            total_ms=_milliseconds(self._began_at, time.monotonic()),
+            total_ms=milliseconds(progress.began_at, time.monotonic()),
             error_code=ending.error_code,
-            finish_reason=self._finish_reason,
-            provider=route.upstream.provider if route else "",
-            upstream=route.upstream.slug if route else "",
-            upstream_model=route.upstream_model if route else "",
-            provider_request_id=self._provider_request_id,
-            demo=route.upstream.is_demo if route else False,
-            first_token_ms=_milliseconds(self._began_at, first_at) if first_at else None,
-            attempts=self._attempts,
+            finish_reason=progress.finish_reason,
+            provider_request_id=progress.provider_request_id,
+            first_token_ms=progress.first_token_ms,
+            attempts=progress.attempts,
+            **progress.describe_route(),
         )
 
     async def _finish(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
@@ -365,14 +356,14 @@ class Journey:
             return
         charge = outcome.charge if outcome else self._charge_of(tokens)
         usage = usage_object(tokens, charge)
-        if self._stream:
+        if self._progress.stream:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
-            await self._client.finish(self._stream.finish(usage))
+            await self._client.finish(self._progress.stream.finish(usage))
             return
-        assert self._whole
+        assert self._progress.whole
         body = rewrite_answer(
-            self._whole, model=self._model.slug, completion_id=f"chatcmpl-{self._id.hex}", usage=usage
+            self._progress.whole, model=self._model.slug, completion_id=f"chatcmpl-{self._id.hex}", usage=usage
         )
         await self._client.start(200, self._answer_headers(outcome, length=len(body)))
         await self._client.finish(body)
@@ -391,60 +382,11 @@ class Journey:
             headers.append((b"content-length", str(length).encode()))
         if self._chat.output_limit is None or self._admission.is_lowered:
             headers.append((b"x-smartoken-output-limit", str(self._admission.output_limit).encode()))
-        if self._dropped:
-            headers.append((b"x-smartoken-dropped", ", ".join(self._dropped).encode()))
-        if self._route and self._route.upstream.is_demo:
+        if self._progress.dropped:
+            headers.append((b"x-smartoken-dropped", ", ".join(self._progress.dropped).encode()))
+        if self._progress.route and self._progress.route.upstream.is_demo:
             headers.append((b"x-smartoken-demo", b"true"))
         return headers
-
-    # --- what is known so far ---------------------------------------------------
-
-    _dropped: Sequence[str] = ()
-
-    @property
-    def _has_content(self) -> bool:
-        return bool(self._stream and self._stream.has_content)
-
-    @property
-    def _usage(self) -> Usage | None:
-        if self._whole is not None and self._route:
-            return dialects.get(self._route.upstream.dialect).read_usage(self._whole)
-        return self._stream.usage if self._stream else None
-
-    @property
-    def _delivered_size(self) -> int:
-        if self._whole is not None:
-            return sum(message_size(choice.get("message")) for choice in self._whole["choices"])
-        return self._stream.size if self._stream else 0
-
-    @property
-    def _finish_reason(self) -> str:
-        if self._whole is not None:
-            return clean_text(self._whole["choices"][0].get("finish_reason"), 40)
-        return self._stream.finish_reason if self._stream else ""
-
-    def _note_skipped(self, chosen: Selection) -> None:
-        for skipped in chosen.skipped:
-            self._attempts.append({"route": skipped.route.label, "outcome": "skipped", "reason": skipped.reason})
-
-    def _note_attempt(self, route: RouteRecord, began_at: float, outcome: str, reason: str = "") -> None:
-        self._attempts.append(
-            {
-                "route": route.label,
-                "outcome": outcome,
-                "reason": reason,
-                "status": 200 if outcome == "answered" else None,
-                "ms": _milliseconds(began_at, time.monotonic()),
-                "provider_request_id": self._provider_request_id,
-            }
-        )
-
-    def _note_fault(self, route: RouteRecord, began_at: float, fault: UpstreamFault) -> None:
-        if fault.cools_down:
-            self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
-        self._provider_request_id = fault.provider_request_id
-        self._note_attempt(route, began_at, "failed", fault.reason)
-        self._attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=fault.provider_message)
 
     # --- what the ticker and the connection ask -----------------------------------
 
@@ -455,7 +397,7 @@ class Journey:
         of an upstream that goes on billing when we hang up.
         """
         self._client.has_left = True
-        if not self._chat.stream or (self._route and self._route.upstream.bills_after_abort):
+        if not self._chat.stream or (self._progress.route and self._progress.route.upstream.bills_after_abort):
             return
         asyncio.get_running_loop().call_later(USAGE_PATIENCE_SECONDS, self.interrupt, "client")
 
@@ -469,17 +411,17 @@ class Journey:
         if reason := self._overdue(now):
             self.interrupt(reason)
         elif self._is_silent(now):
-            self._spoke_at = now
+            self._progress.spoke_at = now
             self._client.comment(self._answer_headers())
 
     def _overdue(self, now: float) -> str:
         blocked_since = self._client.blocked_since
         if blocked_since is not None:
             return "stall" if now - blocked_since > settings.CLIENT_STALL_SECONDS else ""
-        if now - self._began_at > settings.ANSWER_SECONDS:
+        if now - self._progress.began_at > settings.ANSWER_SECONDS:
             return "deadline"
-        silent = now - self._progress_at
-        if self._has_content:
+        silent = now - self._progress.heard_at
+        if self._progress.has_content:
             return "idle" if silent > settings.IDLE_SECONDS else ""
         patient = self._model.thinks or not self._chat.stream
         limit = settings.FIRST_BYTE_THINKING_SECONDS if patient else settings.FIRST_BYTE_SECONDS
@@ -488,66 +430,26 @@ class Journey:
     def _is_silent(self, now: float) -> bool:
         if not self._chat.stream or self._client.has_left or self._client.blocked_since is not None:
             return False
-        return now - self._spoke_at > COMMENT_SECONDS and self._is_interruptible
+        return now - self._progress.spoke_at > COMMENT_SECONDS and self._is_interruptible
 
     def take_checkpoint(self, now: float) -> tuple[UUID, dict[str, Any]] | None:
         """Return what was delivered, for the case of a crash; None where nothing changed since the last time."""
         written_at, size = self._checkpointed
-        stream, route = self._stream, self._route
-        if not stream or not route or stream.size == size or (size and now - written_at < CHECKPOINT_SECONDS):
+        stream = self._progress.stream
+        if not stream or stream.size == size or (size and now - written_at < CHECKPOINT_SECONDS):
             return None
         self._checkpointed = (now, stream.size)
-        estimator, first_at = self._runtime.estimator, self._first_content_at
+        estimator = self._runtime.estimator
         return self._id, {
             "input": estimator.likely_input(self._model.slug, self._chat.input_size),
             "output": estimator.likely_output(self._model.slug, stream.size),
-            "provider": route.upstream.provider,
-            "upstream": route.upstream.slug,
-            "upstream_model": route.upstream_model,
-            "demo": route.upstream.is_demo,
-            "first_token_ms": _milliseconds(self._began_at, first_at) if first_at else None,
-            "attempts": self._attempts,
+            **self._progress.describe_route(),
+            "first_token_ms": self._progress.first_token_ms,
+            "attempts": self._progress.attempts,
         }
-
-
-def _milliseconds(start: float, end: float) -> int:
-    return max(0, round((end - start) * 1000))
 
 
 def _log_failure(future: "asyncio.Future[Any]") -> None:
     with suppress(asyncio.CancelledError):
         if error := future.exception():
             logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
-
-
-def budget_headers(left: dict[str, int | None]) -> list[tuple[bytes, bytes]]:
-    """Return the headers that tell what a key's budgets have left; the wallet is not the key's to tell."""
-    names = {
-        Limit.Kind.KEY_DAY.value: b"x-smartoken-daily-left-usd",
-        Limit.Kind.KEY_MONTH.value: b"x-smartoken-monthly-left-usd",
-    }
-    return [(name, money.usd(nanos).encode()) for kind, name in names.items() if (nanos := left.get(kind)) is not None]
-
-
-def refusal_error(refusal: Refusal) -> GatewayError:
-    """Return the error for a request that its limits can't cover."""
-    is_wallet = refusal.kind == Limit.Kind.WALLET
-    limit, spent = money.usd(refusal.limit), money.usd(refusal.spent)
-    if refusal.is_passing:
-        message = "Requests that are still running hold what is left; this one may fit when they end."
-    elif is_wallet:
-        message = "The wallet can't cover the most this request can cost. Top up, or ask for fewer output tokens."
-    else:
-        period = "daily" if refusal.kind == Limit.Kind.KEY_DAY else "monthly"
-        message = f"The key's {period} budget of ${limit} can't cover this request: ${spent} is spent."
-    # A key's holder may not know the wallet: only its own budgets are told in figures.
-    figures = (None, None) if is_wallet else (limit, spent)
-    return GatewayError(
-        "insufficient_quota" if is_wallet else "budget_exceeded",
-        message,
-        details=limit_details(
-            source=refusal.kind, limit_usd=figures[0], spent_usd=figures[1], resets_at=refusal.resets_at
-        ),
-        may_retry=refusal.is_passing,
-        retry_after=1,
-    )

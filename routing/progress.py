@@ -1,0 +1,106 @@
+"""How far a journey has come: which routes were tried, what one of them has said so far.
+
+The usage record, the checkpoint of a running stream and the charge are all made from it.
+"""
+
+import time
+from typing import Any
+
+from routing import dialects
+from routing.dialects.base import UpstreamFault, Usage, clean_text
+from routing.rewrite import StreamRewriter, message_size
+from routing.selection import Skipped
+from routing.snapshot import RouteRecord
+
+
+def milliseconds(start: float, end: float) -> int:
+    """Return the time between two monotonic instants."""
+    return max(0, round((end - start) * 1000))
+
+
+class Progress:
+    """State of one journey. ``stream`` or ``whole`` is what the current route has answered."""
+
+    def __init__(self) -> None:
+        self.began_at = time.monotonic()
+        self.heard_at = self.began_at
+        """When the upstream last sent something, or was called."""
+        self.spoke_at = self.began_at
+        """When the client last got something."""
+        self.first_content_at: float | None = None
+        self.attempts: list[dict[str, Any]] = []
+        self.route: RouteRecord | None = None
+        self.provider_request_id = ""
+        self.dropped: list[str] = []
+        self.stream: StreamRewriter | None = None
+        self.whole: dict[str, Any] | None = None
+
+    def begin_route(self, route: RouteRecord) -> None:
+        """Forget what the route before has said: nothing of it has reached the client."""
+        self.route, self.stream, self.whole = route, None, None
+        self.provider_request_id = ""
+        self.heard_at = time.monotonic()
+
+    # --- what the answer says --------------------------------------------------
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.stream and self.stream.has_content)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The provider's last counts, None where it has named none."""
+        if self.whole is not None and self.route:
+            return dialects.get(self.route.upstream.dialect).read_usage(self.whole)
+        return self.stream.usage if self.stream else None
+
+    @property
+    def delivered_size(self) -> int:
+        """Bytes of text that were handed to the client."""
+        if self.whole is not None:
+            return sum(message_size(choice.get("message")) for choice in self.whole["choices"])
+        return self.stream.size if self.stream else 0
+
+    @property
+    def finish_reason(self) -> str:
+        if self.whole is not None:
+            return clean_text(self.whole["choices"][0].get("finish_reason"), 40)
+        return self.stream.finish_reason if self.stream else ""
+
+    @property
+    def first_token_ms(self) -> int | None:
+        return milliseconds(self.began_at, self.first_content_at) if self.first_content_at else None
+
+    def describe_route(self) -> dict[str, Any]:
+        """Return the route's columns of a usage record: provider, upstream, upstream_model, demo."""
+        upstream = self.route.upstream if self.route else None
+        return {
+            "provider": upstream.provider if upstream else "",
+            "upstream": upstream.slug if upstream else "",
+            "upstream_model": self.route.upstream_model if self.route else "",
+            "demo": upstream.is_demo if upstream else False,
+        }
+
+    # --- what was tried --------------------------------------------------------
+
+    def note_skipped(self, skipped: list[Skipped]) -> None:
+        for one in skipped:
+            self.attempts.append({"route": one.route.label, "outcome": "skipped", "reason": one.reason})
+
+    def note_attempt(self, began_at: float, outcome: str, reason: str = "") -> None:
+        assert self.route
+        self.attempts.append(
+            {
+                "route": self.route.label,
+                "outcome": outcome,
+                "reason": reason,
+                "status": 200 if outcome == "answered" else None,
+                "ms": milliseconds(began_at, time.monotonic()),
+                "provider_request_id": self.provider_request_id,
+            }
+        )
+
+    def note_fault(self, began_at: float, fault: UpstreamFault) -> None:
+        self.provider_request_id = fault.provider_request_id or self.provider_request_id
+        self.note_attempt(began_at, "failed", fault.reason)
+        self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=fault.provider_message)
