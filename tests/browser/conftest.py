@@ -30,9 +30,12 @@ STATIC_FILES = "ignore:StreamingHttpResponse must consume synchronous iterators:
 """Whitenoise reads its files synchronously; Django says so on every one of them."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium: the system's, else Playwright's own."""
+    """Chromium: the system's, else Playwright's own.
+
+    It ends with this folder: tests elsewhere run loops of their own, which Playwright's would forbid.
+    """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright's loop runs in this thread, in which Django is as synchronous as ever.
