@@ -55,6 +55,10 @@ class Organization(models.Model):
 
     name = models.CharField(max_length=100)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="Budget days and months follow this zone.")
+    budget_alerts = models.BooleanField(default=True, help_text="Mail the owners at 80 % and 100 % of a budget.")
+    low_balance_nanos = models.BigIntegerField(
+        null=True, blank=True, default=10**9, help_text="Mail the owners when less is available. Empty: never."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     members = models.ManyToManyField(User, through="Membership")
@@ -138,6 +142,25 @@ class APIKey(models.Model):
         if self.expires_at and self.expires_at <= timezone.now():
             return "expired"
         return "active"
+
+
+class AuditEntry(models.Model):
+    """A change that a person or a command made: who, what, and the values before and after. Never a secret."""
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=100, help_text="An e-mail address, or the name of a command.")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, null=True, related_name="audit_entries")
+    action = models.CharField(max_length=40, help_text="Such as key.create.")
+    target = models.CharField(max_length=200, help_text="What was changed, in words.")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["organization", "-id"], name="audit_by_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target}"
 
 
 class Version(models.Model):

@@ -16,5 +16,5 @@ def _install_triggers(using: str, **kwargs: Any) -> None:
     from accounts.versions import ROUTES, install_triggers
     from billing.ledger import install_append_only
 
-    install_triggers(connections[using], version=ROUTES, tables=["billing_price"])
+    install_triggers(connections[using], version=ROUTES, tables=["billing_price", "billing_exchangerate"])
     install_append_only(connections[using])

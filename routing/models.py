@@ -112,6 +112,10 @@ class Route(models.Model):
     tools = models.BooleanField(default=True)
     images = models.BooleanField(default=True)
     json_mode = models.BooleanField("JSON mode", default=True)
+    cost_currency = models.CharField(max_length=3, default="USD", help_text="What the provider bills in, such as CNY.")
+    cost_input_micros = models.BigIntegerField(null=True, blank=True, help_text="Millionths per 1M input tokens.")
+    cost_cached_micros = models.BigIntegerField(null=True, blank=True, help_text="Empty: as input.")
+    cost_output_micros = models.BigIntegerField(null=True, blank=True, help_text="Millionths per 1M output tokens.")
 
     class Meta:
         ordering = ["priority", "-weight", "id"]

@@ -1,17 +1,9 @@
-"""Wallets, budget windows, holds, the ledger, prices and usage records.
-
-Amounts are integers in nano-dollars (``…_nanos``), prices integers in
-micro-dollars per 1M tokens (``…_micros``); ``billing/money.py`` knows the scale.
-Nothing here points at routing: a statement must outlive a renamed route, so the
-model, provider and upstream are text.
-"""
-
-import uuid
+"""Limits (wallets and budget windows), prices, holds, the ledger, and the processes that hold."""
 
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.models import APIKey, Organization, ScopedQuerySet, User
+from accounts.models import APIKey, Organization, User
 
 
 class Limit(models.Model):
@@ -87,17 +79,17 @@ class Hold(models.Model):
 
     id = models.UUIDField(primary_key=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="holds")
-    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="holds")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    wallet = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+")
-    day = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+")
-    month = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="holds", db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="holds", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    wallet = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+", db_index=False)
+    month = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="+", db_index=False)
     amount_nanos = models.BigIntegerField()
     charged_nanos = models.BigIntegerField(default=0)
     uncollected_nanos = models.BigIntegerField(default=0)
     model = models.CharField(max_length=64)
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+")
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
     input_estimate = models.BigIntegerField()
     output_limit = models.BigIntegerField()
     stream = models.BooleanField()
@@ -132,8 +124,8 @@ class LedgerEntry(models.Model):
         REVERSAL = "reversal"  # taken back by the bank
         ADJUSTMENT = "adjustment"
 
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="entries")
-    wallet = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="entries")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="entries", db_index=False)
+    wallet = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="entries", db_index=False)
     day = models.ForeignKey(Limit, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     month = models.ForeignKey(Limit, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind)
@@ -151,99 +143,6 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference}"
-
-
-class UsageQuerySet(ScopedQuerySet):
-    owner_path = "key__created_by"
-
-
-class UsageRecord(models.Model):
-    """What one request was and cost; written once, when its hold ends. Its id is the request's."""
-
-    class Status(models.TextChoices):
-        COMPLETED = "completed"
-        ABORTED = "aborted"  # the client left, or we had to stop
-        FAILED = "failed"
-
-    class EndedBy(models.TextChoices):
-        COMPLETED = "completed"
-        CLIENT = "client"
-        UPSTREAM = "upstream"
-        GATEWAY = "gateway"
-        LIMIT = "limit"
-
-    class CountSource(models.TextChoices):
-        PROVIDER = "provider"
-        ESTIMATE = "estimate"
-        CHECKPOINT = "checkpoint"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="usage")
-    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="usage")
-    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    model = models.CharField(max_length=64)
-    provider = models.CharField(max_length=64, blank=True)
-    upstream = models.CharField(max_length=64, blank=True)
-    upstream_model = models.CharField(max_length=128, blank=True)
-    stream = models.BooleanField()
-    demo = models.BooleanField(default=False)
-    status = models.CharField(max_length=10, choices=Status)
-    http_status = models.PositiveSmallIntegerField()
-    error_code = models.CharField(max_length=40, blank=True)
-    ended_by = models.CharField(max_length=10, choices=EndedBy)
-    finish_reason = models.CharField(max_length=40, blank=True)
-    count_source = models.CharField(max_length=10, choices=CountSource)
-    input_tokens = models.BigIntegerField(default=0)
-    cached_tokens = models.BigIntegerField(default=0)
-    output_tokens = models.BigIntegerField(default=0)
-    reasoning_tokens = models.BigIntegerField(default=0)
-    input_estimate = models.BigIntegerField()
-    output_limit = models.BigIntegerField()
-    held_nanos = models.BigIntegerField()
-    charge_nanos = models.BigIntegerField()
-    uncollected_nanos = models.BigIntegerField(default=0)
-    cost_nanos = models.BigIntegerField(null=True, help_text="What the provider asks, in USD, where known.")
-    cost = models.DecimalField(max_digits=18, decimal_places=9, null=True, help_text="In the provider's currency.")
-    cost_currency = models.CharField(max_length=3, blank=True)
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+")
-    attempts = models.JSONField(default=list)
-    first_token_ms = models.PositiveIntegerField(null=True)
-    total_ms = models.PositiveIntegerField()
-    client_request_id = models.CharField(max_length=64, blank=True)
-    provider_request_id = models.CharField(max_length=128, blank=True)
-    sdk_retry = models.PositiveSmallIntegerField(default=0, help_text="x-stainless-retry-count of the client.")
-    started_at = models.DateTimeField()
-    created_at = models.DateTimeField()
-
-    objects = UsageQuerySet.as_manager()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["organization", "-created_at", "-id"], name="usage_by_organization"),
-            models.Index(fields=["key", "-created_at", "-id"], name="usage_by_key"),
-            models.Index(fields=["created_at"], name="usage_by_time"),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
-class RefusalCount(models.Model):
-    """Requests of a known key that were refused before a hold, per minute and code."""
-
-    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="refusals")
-    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="refusals")
-    minute = models.DateTimeField()
-    code = models.CharField(max_length=40)
-    requests = models.PositiveIntegerField(default=0)
-
-    objects = UsageQuerySet.as_manager()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["key", "minute", "code"], name="one_refusal_count")]
-
-    def __str__(self) -> str:
-        return f"{self.requests} × {self.code}"
 
 
 class Heartbeat(models.Model):

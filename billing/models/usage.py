@@ -1,0 +1,159 @@
+"""What requests were and cost, one by one and summed by the hour."""
+
+import uuid
+
+from django.db import models
+
+from accounts.models import APIKey, Organization, ScopedQuerySet, User
+from billing.models.core import Price
+
+
+class UsageQuerySet(ScopedQuerySet):
+    owner_path = "key__created_by"
+
+
+class UsageRecord(models.Model):
+    """What one request was and cost; written once, when its hold ends. Its id is the request's."""
+
+    class Status(models.TextChoices):
+        COMPLETED = "completed"
+        ABORTED = "aborted"  # the client left, or we had to stop
+        FAILED = "failed"
+
+    class EndedBy(models.TextChoices):
+        COMPLETED = "completed"
+        CLIENT = "client"
+        UPSTREAM = "upstream"
+        GATEWAY = "gateway"
+        LIMIT = "limit"
+
+    class CountSource(models.TextChoices):
+        PROVIDER = "provider"
+        ESTIMATE = "estimate"
+        CHECKPOINT = "checkpoint"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="usage", db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="usage", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    model = models.CharField(max_length=64)
+    provider = models.CharField(max_length=64, blank=True)
+    upstream = models.CharField(max_length=64, blank=True)
+    upstream_model = models.CharField(max_length=128, blank=True)
+    stream = models.BooleanField()
+    demo = models.BooleanField(default=False)
+    status = models.CharField(max_length=10, choices=Status)
+    http_status = models.PositiveSmallIntegerField()
+    error_code = models.CharField(max_length=40, blank=True)
+    ended_by = models.CharField(max_length=10, choices=EndedBy)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    count_source = models.CharField(max_length=10, choices=CountSource)
+    input_tokens = models.BigIntegerField(default=0)
+    cached_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    input_estimate = models.BigIntegerField()
+    output_limit = models.BigIntegerField()
+    held_nanos = models.BigIntegerField()
+    charge_nanos = models.BigIntegerField()
+    uncollected_nanos = models.BigIntegerField(default=0)
+    cost_nanos = models.BigIntegerField(null=True, help_text="What the provider asks, in USD, where known.")
+    cost = models.DecimalField(max_digits=18, decimal_places=9, null=True, help_text="In the provider's currency.")
+    cost_currency = models.CharField(max_length=3, blank=True)
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+", db_index=False)
+    attempts = models.JSONField(default=list)
+    first_token_ms = models.PositiveIntegerField(null=True)
+    total_ms = models.PositiveIntegerField()
+    client_request_id = models.CharField(max_length=64, blank=True)
+    provider_request_id = models.CharField(max_length=128, blank=True)
+    sdk_retry = models.PositiveSmallIntegerField(default=0, help_text="x-stainless-retry-count of the client.")
+    started_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="usage_by_organization"),
+            models.Index(fields=["key", "-created_at", "-id"], name="usage_by_key"),
+            models.Index(fields=["created_at"], name="usage_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class RefusalCount(models.Model):
+    """Requests of a known key that were refused before a hold, per minute and code."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="refusals")
+    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="refusals")
+    minute = models.DateTimeField()
+    code = models.CharField(max_length=40)
+    requests = models.PositiveIntegerField(default=0)
+
+    objects = UsageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "minute", "code"], name="one_refusal_count")]
+
+    def __str__(self) -> str:
+        return f"{self.requests} × {self.code}"
+
+
+class RollupQuerySet(ScopedQuerySet):
+    owner_path = "user"
+
+
+class Rollup(models.Model):
+    """The usage records of one hour, summed; made by ``billing.rollups``, never the source of a charge.
+
+    ``user`` is who asked: the person in the Playground, else whoever made the key.
+    """
+
+    hour = models.DateTimeField()
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="rollups", db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    model = models.CharField(max_length=64)
+    upstream = models.CharField(max_length=64, blank=True)
+    requests = models.BigIntegerField(default=0)
+    completed = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    estimated = models.BigIntegerField(default=0, help_text="Requests whose tokens the provider did not count.")
+    input_tokens = models.BigIntegerField(default=0)
+    cached_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    reasoning_tokens = models.BigIntegerField(default=0)
+    charge_nanos = models.BigIntegerField(default=0)
+    uncollected_nanos = models.BigIntegerField(default=0)
+    cost_nanos = models.BigIntegerField(default=0)
+    costed = models.BigIntegerField(default=0, help_text="Requests whose cost is known.")
+    first_token_ms = models.BigIntegerField(default=0, help_text="Sum over the requests in `timed`.")
+    timed = models.BigIntegerField(default=0, help_text="Completed streams with a first token.")
+    stream_ms = models.BigIntegerField(default=0, help_text="From first token to end, summed over `timed`.")
+    stream_tokens = models.BigIntegerField(default=0, help_text="Output tokens of `timed`.")
+
+    objects = RollupQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hour", "key", "user", "model", "upstream"], name="one_rollup"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "hour"], name="rollups_by_organization"),
+            models.Index(fields=["model", "hour"], name="rollups_by_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h {self.model}"
+
+
+class Mark(models.Model):
+    """How far a periodic task has come; moved by one guarded update, so that two workers never do the same twice."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%Y-%m-%d %H:%M}"
