@@ -245,6 +245,11 @@ class KeyCache:
         self._reader = reader
         self._entries: dict[bytes, _Entry] = {}
 
+    def remember(self, secret: str) -> KeyRecord | None:
+        """Return the key with this secret if memory holds it, and what it holds can be trusted."""
+        entry = self._entries.get(digest_secret(secret))
+        return entry.record if entry and self._is_current(entry) else None
+
     async def find(self, secret: str) -> KeyRecord | None:
         """Return the key with this secret, or None. Raises DatabaseError when it can't be read."""
         if not is_well_formed(secret):

@@ -50,7 +50,7 @@ class Runtime:
         self.reader = Reader()
         self.background = Reader()
         self.keys = KeyCache(watch=self.watch, reader=self.reader)
-        self.rates = RateLimiter()
+        self.rates = RateLimiter(settings.REDIS_URL)
         self.refusals = RefusalCounter()
         self.health = Health()
         self.estimator = Estimator()
@@ -86,6 +86,7 @@ class Runtime:
         await asyncio.to_thread(self.watch.stop)
         await asyncio.to_thread(self.ledger.stop)
         await self.upstreams.close()
+        await self.rates.close()
         self.background.stop()
         self.reader.stop()
 

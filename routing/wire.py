@@ -178,7 +178,7 @@ async def _answer_preflight(exchange: Exchange) -> None:
 
 
 async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
-    key, _ = await _find_key(exchange, runtime)
+    key = await _find_key(exchange, runtime)
     if path == "/v1/models":
         content: Any = endpoints.list_models(runtime.snapshot, key)
     elif path == "/v1/key":
@@ -190,9 +190,9 @@ async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
 
 async def _chat(exchange: Exchange, runtime: Runtime) -> None:
     """Key first, then the body: nobody unknown may make the server read 32 MB."""
-    key, _ = await _find_key(exchange, runtime)
+    key = await _find_key(exchange, runtime)
     try:
-        rate = runtime.rates.hit(key)
+        rate = await runtime.rates.hit(key)
         rate_headers = describe_rate(rate)
         exchange.out += rate_headers
         if rate and not rate.is_allowed:
@@ -286,8 +286,8 @@ def read_secret(headers: dict[bytes, bytes]) -> str:
     return ""
 
 
-async def _find_key(exchange: Exchange, runtime: Runtime) -> tuple[KeyRecord, str]:
-    """Return the key and the client's address. Raises GatewayError."""
+async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
+    """Return the key that the client sent. Raises GatewayError."""
     secret = read_secret(exchange.headers)
     if not secret:
         raise GatewayError(
@@ -295,12 +295,22 @@ async def _find_key(exchange: Exchange, runtime: Runtime) -> tuple[KeyRecord, st
         )
     if runtime.watch.is_blind:
         raise GatewayError("ledger_unavailable", retry_after=2)
+    key = runtime.keys.remember(secret) or await _look_up(secret, exchange, runtime)
+    check_key(key, client_address(exchange.scope, exchange.headers))
+    return key
+
+
+async def _look_up(secret: str, exchange: Exchange, runtime: Runtime) -> KeyRecord:
+    """Return the key of a secret that memory does not hold; whoever only guesses is stopped. Raises GatewayError."""
+    address = client_address(exchange.scope, exchange.headers)
+    if runtime.rates.is_guessing(address):
+        problem = "Too many wrong API keys came from your address; wait a minute."
+        raise GatewayError("rate_limit_exceeded", problem, details={"limit_source": "wrong_keys"}, retry_after=60)
     key = await runtime.keys.find(secret)
     if key is None:
+        runtime.rates.note_guess(address)
         raise GatewayError("invalid_api_key", "This API key is not known here. Check it, or make one in the console.")
-    address = client_address(exchange.scope, exchange.headers)
-    check_key(key, address)
-    return key, address
+    return key
 
 
 def check_key(key: KeyRecord, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Refusals for money and for rates."""
+"""Refusals for money."""
 
 from datetime import datetime
 
@@ -113,29 +113,6 @@ def test_cached_input_has_its_own_price(caller, wallet, add_route):
     in_force()
     add_route("ok-cached", family="stepfun")
     assert caller.chat(model="stepfun").record.charge_nanos == 8 * 1000 + 4 * 100 + 3 * 1000
-
-
-def test_too_many_requests_a_minute_are_refused(make_caller, wallet, add_route):
-    add_route("ok")
-    caller = make_caller(requests_per_minute=2)
-    assert [caller.chat().status for _ in range(2)] == [200, 200]
-    reply = caller.chat()
-    assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
-    assert reply.error["limit_source"] == "requests_per_minute"
-    assert reply.headers["x-ratelimit-remaining-requests"] == "0"
-    assert reply.headers["x-should-retry"] == "true"
-    assert 1 <= int(reply.headers["retry-after"]) <= 60
-
-
-def test_refused_requests_count_against_the_rate_too(make_caller, member):
-    caller = make_caller(requests_per_minute=2)
-    assert [caller.chat().status for _ in range(3)] == [402, 402, 429]
-
-
-def test_the_rate_of_one_key_is_not_anothers(make_caller, wallet, add_route):
-    add_route("ok")
-    first, second = make_caller(requests_per_minute=1), make_caller(requests_per_minute=1)
-    assert [first.chat().status, first.chat().status, second.chat().status] == [200, 429, 200]
 
 
 def test_thirty_requests_one_after_another_are_charged_thirty_times(caller, wallet, add_route):
