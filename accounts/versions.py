@@ -69,12 +69,16 @@ class VersionWatch:
     """Polls the versions in a thread of its own and calls back when one has moved.
 
     ``values`` is what was last read; ``is_blind`` tells that nothing could be read
-    for five seconds, so that caches must not be trusted.
+    for five seconds, so that caches must not be trusted. ``on_poll`` is called with each
+    poll, in the same thread, for what changes by the clock.
     """
 
-    def __init__(self, on_change: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(
+        self, on_change: Callable[[str], None] = lambda name: None, on_poll: Callable[[], None] = lambda: None
+    ) -> None:
         self.values: dict[str, int] = {}
         self._on_change = on_change
+        self._on_poll = on_poll
         self._read_at = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="versions")
@@ -103,6 +107,7 @@ class VersionWatch:
                 # Before the value is noted: where this fails, the next poll tries again.
                 self._on_change(name)
                 self.values[name] = value
+        self._on_poll()
         self._read_at = time.monotonic()
 
     def _run(self) -> None:

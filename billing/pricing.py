@@ -17,6 +17,12 @@ def current_prices() -> dict[str, Price]:
     return {price.model: price for price in prices}
 
 
+def next_change() -> datetime | None:
+    """Return when the next price comes into force, None where none is to come."""
+    coming = Price.objects.filter(starts_at__gt=timezone.now()).order_by("starts_at")
+    return coming.values_list("starts_at", flat=True).first()
+
+
 def set_price(
     *, model: str, input_micros: int, cached_micros: int, output_micros: int, starts_at: datetime | None = None
 ) -> Price:

@@ -46,7 +46,7 @@ class RunningJourney(Protocol):
 
 class Runtime:
     def __init__(self) -> None:
-        self.watch = VersionWatch(on_change=self._note_change)
+        self.watch = VersionWatch(on_change=self._note_change, on_poll=self._note_time)
         self.reader = Reader()
         self.background = Reader()
         self.keys = KeyCache(watch=self.watch, reader=self.reader)
@@ -115,6 +115,10 @@ class Runtime:
             self.snapshot = load_snapshot()
         if name == KEYS:
             self._keys_changed = True
+
+    def _note_time(self) -> None:
+        if self.snapshot.is_over:
+            self.snapshot = load_snapshot()
 
     async def _run_ticker(self) -> None:
         while True:

@@ -5,13 +5,15 @@ Made anew when the version of the tables behind it moves (see accounts/versions.
 
 import difflib
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Prefetch, Q
+from django.utils import timezone
 
 from billing.holds import PriceRecord
-from billing.pricing import current_prices
+from billing.pricing import current_prices, next_change
 from routing.models import Alias, Model, Route
 
 
@@ -75,6 +77,12 @@ class ModelRecord:
 class Snapshot:
     models: dict[str, ModelRecord]
     aliases: dict[str, str]
+    ends_at: datetime | None = None
+    """When a price comes into force that this picture does not show."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.ends_at is not None and timezone.now() >= self.ends_at
 
     def find(self, name: str) -> ModelRecord | None:
         """Return the model of this id or alias, upper and lower case alike."""
@@ -108,12 +116,14 @@ DEMO_UPSTREAM = UpstreamRecord(
 
 def load_snapshot() -> Snapshot:
     """Read the whole picture. Models without a price are left out: they can't be charged."""
+    ends_at = next_change()  # first: a price that begins meanwhile is then read once too often, not never
     prices = current_prices()
     routes = Route.objects.select_related("upstream__provider")
     models = Model.objects.select_related("family", "pool").prefetch_related(Prefetch("pool__routes", routes))
     return Snapshot(
         models={model.slug: _model_record(model, prices[model.slug]) for model in models if model.slug in prices},
         aliases={alias.name.lower(): alias.model.slug for alias in Alias.objects.select_related("model")},
+        ends_at=ends_at,
     )
 
 

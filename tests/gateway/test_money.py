@@ -1,8 +1,9 @@
 """Refusals for money."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from billing import pricing
 from billing.money import NANOS
@@ -83,13 +84,12 @@ def test_a_grant_opens_the_wallet_at_once(make_caller, member, add_route):
 
 
 def test_an_edited_budget_is_in_force_within_a_second(make_key, caller, wallet, add_route):
-    from accounts import keys
     from billing import budgets
 
     key, caller.secret = make_key(daily_budget_nanos=0)
     add_route("ok")
     assert caller.chat().status == 402
-    budgets.apply_budgets(key=keys.update_key(key=key, daily_budget_nanos=NANOS))
+    budgets.update_key(key=key, daily_budget_nanos=NANOS)
     assert caller.chat().status == 200
 
 
@@ -104,6 +104,17 @@ def test_a_price_counts_from_the_next_request_on(caller, wallet, add_route):
     assert before.charge_nanos == 12 * 400 + 3 * 1000
     assert after.charge_nanos == 12 * 1000 + 3 * 2000
     assert after.price_id != before.price_id
+
+
+def test_a_price_set_for_later_counts_from_its_moment_on(caller, wallet, add_route):
+    from tests.gateway.conftest import in_force
+
+    add_route("ok", family="zhinao")
+    soon = timezone.now() + timedelta(seconds=1)
+    pricing.set_price(model="zhinao", input_micros=7, cached_micros=7, output_micros=7 * 10**6, starts_at=soon)
+    in_force()
+    assert caller.chat(model="zhinao").record.price.output_micros != 7 * 10**6
+    assert eventually(lambda: caller.chat(model="zhinao").record.price.output_micros == 7 * 10**6)
 
 
 def test_cached_input_has_its_own_price(caller, wallet, add_route):
