@@ -52,6 +52,12 @@ def test_every_earlier_link_ends_with_it(client, link):
     assert client.get(earlier).status_code == 410
 
 
+def test_a_used_link_stays_used_when_its_administrator_is_one_no_more(client, link):
+    client.post(link, GIVEN)
+    User.objects.update(is_superuser=False)
+    assert client.get(link).status_code == 410
+
+
 def test_a_later_link_makes_another_administrator(client, link):
     client.post(link, GIVEN)
     client.post(f"/setup/{make_token()}/", GIVEN | {"email": "second@example.com"})
