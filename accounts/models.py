@@ -40,14 +40,22 @@ class User(AbstractBaseUser, PermissionsMixin):
 class ScopedQuerySet(models.QuerySet[Any]):
     """Rows that belong to an organization; the one way in which pages see them."""
 
-    owner_path = "created_by"
-
     def visible_to(self, membership: "Membership") -> Self:
         """Return the rows this member may see: a plain member's own, else the organization's."""
         rows = self.filter(organization=membership.organization_id)
         if membership.role == Membership.Role.MEMBER:
-            rows = rows.filter(**{self.owner_path: membership.user_id})
+            rows = rows.filter(self.own_rows(membership.user_id))
         return rows
+
+    def own_rows(self, user_id: int) -> models.Q:
+        """Return which rows are this person's own."""
+        return models.Q(user=user_id)
+
+
+class APIKeyQuerySet(ScopedQuerySet):
+    def own_rows(self, user_id: int) -> models.Q:
+        # The Playground's key is everybody's, whoever came first.
+        return models.Q(created_by=user_id, kind=APIKey.Kind.STANDARD)
 
 
 class Organization(models.Model):
@@ -120,7 +128,7 @@ class APIKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = APIKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

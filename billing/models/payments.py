@@ -5,10 +5,6 @@ from django.db import models
 from accounts.models import Organization, ScopedQuerySet, User
 
 
-class TopUpQuerySet(ScopedQuerySet):
-    owner_path = "user"
-
-
 class TopUp(models.Model):
     """An order for credit. What is credited is this row's amount, never what a message says."""
 
@@ -29,7 +25,7 @@ class TopUp(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     paid_at = models.DateTimeField(null=True)
 
-    objects = TopUpQuerySet.as_manager()
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(amount_nanos__gt=0), name="top_up_above_zero")]

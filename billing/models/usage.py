@@ -8,8 +8,14 @@ from accounts.models import APIKey, Organization, ScopedQuerySet, User
 from billing.models.core import Price
 
 
-class UsageQuerySet(ScopedQuerySet):
-    owner_path = "key__created_by"
+class KeyRowQuerySet(ScopedQuerySet):
+    def own_rows(self, user_id: int) -> models.Q:
+        return models.Q(key__created_by=user_id, key__kind=APIKey.Kind.STANDARD)
+
+
+class UsageQuerySet(KeyRowQuerySet):
+    def own_rows(self, user_id: int) -> models.Q:
+        return models.Q(user=user_id) | super().own_rows(user_id)
 
 
 class UsageRecord(models.Model):
@@ -92,17 +98,13 @@ class RefusalCount(models.Model):
     code = models.CharField(max_length=40)
     requests = models.PositiveIntegerField(default=0)
 
-    objects = UsageQuerySet.as_manager()
+    objects = KeyRowQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "minute", "code"], name="one_refusal_count")]
 
     def __str__(self) -> str:
         return f"{self.requests} × {self.code}"
-
-
-class RollupQuerySet(ScopedQuerySet):
-    owner_path = "user"
 
 
 class Rollup(models.Model):
@@ -134,7 +136,7 @@ class Rollup(models.Model):
     stream_ms = models.BigIntegerField(default=0, help_text="From first token to end, summed over `timed`.")
     stream_tokens = models.BigIntegerField(default=0, help_text="Output tokens of `timed`.")
 
-    objects = RollupQuerySet.as_manager()
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import keys, people
-from accounts.models import Membership, User
+from accounts.models import APIKey, Membership, User
 from billing import budgets, ledger, pricing, usage
 from billing.models import Limit, Price, RefusalCount, UsageRecord
 from billing.money import NANOS
@@ -122,6 +122,25 @@ def test_a_plain_member_sees_the_requests_of_their_own_keys(owner, record):
     page = text(client.get("/console/usage/"))
     assert str(hers.pk) in page
     assert str(others.pk) not in page
+
+
+def test_a_plain_member_sees_what_they_asked_in_the_playground(owner, record):
+    shared = keys.playground_key(organization=owner.organization, user=owner.user)
+    carol = User.objects.create_user("carol@example.com")
+    Membership.objects.create(user=carol, organization=owner.organization)
+    hers, others = record(key=shared, user=carol), record(key=shared, user=owner.user)
+    client = Client()
+    client.force_login(carol)
+    page = text(client.get("/console/usage/"))
+    assert str(hers.pk) in page
+    assert str(others.pk) not in page
+
+
+def test_the_playgrounds_key_is_nobodys_own(owner):
+    carol = User.objects.create_user("carol@example.com")
+    membership = Membership.objects.create(user=carol, organization=owner.organization)
+    keys.playground_key(organization=owner.organization, user=carol)
+    assert not APIKey.objects.visible_to(membership).exists()
 
 
 def test_a_request_is_found_by_its_id(alice, record):
