@@ -240,6 +240,17 @@ class _Batch:
             count_source=settlement.count_source,
             ended_by=settlement.ended_by,
             status=settlement.status,
+            http_status=settlement.http_status,
+            error_code=settlement.error_code,
+            finish_reason=settlement.finish_reason,
+            provider=settlement.provider,
+            upstream=settlement.upstream,
+            upstream_model=settlement.upstream_model,
+            provider_request_id=settlement.provider_request_id,
+            demo=settlement.demo,
+            attempts=settlement.attempts,
+            first_token_ms=settlement.first_token_ms,
+            total_ms=settlement.total_ms,
         )
 
 

@@ -4,6 +4,7 @@ Called by every gateway process and by Celery; two at once share the work. What 
 delivered up to the last checkpoint is charged, the rest of the hold given back.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -107,7 +108,7 @@ def _admission(hold: Hold) -> Admission:
     assert hold.month.ends_at
     request = HoldRequest(
         id=hold.pk,
-        key=build_record(hold.key),
+        key=replace(build_record(hold.key), user_id=hold.user_id),
         model=hold.model,
         price=PriceRecord(price.pk, (price.input_micros, price.cached_micros, price.output_micros)),
         input_bound=hold.input_estimate,

@@ -70,7 +70,15 @@ def test_the_real_counts_that_come_late_adjust_the_charge(abandoned) -> None:
     sweep.sweep()
     settle_batch([settle(admission, Tokens(input=100, output=50))])
     assert wallet_of(key).spent_nanos == 200_000
+    record = UsageRecord.objects.get()
+    assert (record.status, record.error_code, record.http_status) == ("completed", "", 200)
     assert proof.check_books_inside().differences == {}
+
+
+def test_the_person_who_asked_stays_on_the_record(abandoned, alice) -> None:
+    Hold.objects.update(user=alice)
+    sweep.sweep()
+    assert UsageRecord.objects.get().user == alice
 
 
 def test_a_checkpoint_of_an_ended_hold_changes_nothing(abandoned) -> None:
