@@ -99,9 +99,14 @@ def create_key(*, organization: Organization, created_by: User, name: str, **fie
 
 
 def update_key(*, key: APIKey, **fields: Any) -> APIKey:
-    """Change the fields that ``create_key`` takes; in force within a second. Raises KeyInputError."""
+    """Change the fields that ``create_key`` takes; in force within a second. Raises KeyInputError.
+
+    Only these columns are written, and only while the key lives: whoever revoked it meanwhile has the last word.
+    """
     _set_fields(key, **fields)
-    key.save()
+    changed = {name: getattr(key, name) for name in fields}
+    if not APIKey.objects.filter(pk=key.pk, revoked_at=None).update(**changed):
+        raise KeyInputError("This key is revoked: nothing can be changed any more.")
     return key
 
 

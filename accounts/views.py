@@ -106,11 +106,10 @@ def edit_key(request: MemberRequest, pk: int) -> HttpResponse:
     form = KeyForm(request.POST or None, zone=ZoneInfo(request.membership.organization.time_zone), key=key)
     if request.method == "POST" and not key.revoked_at and form.is_valid():
         try:
-            api_keys.update_key(key=key, **form.key_fields())
+            budgets.update_key(key=key, **form.key_fields())
         except api_keys.KeyInputError as error:
             form.add_error(None, str(error))
         else:
-            budgets.apply_budgets(key=key)
             messages.success(request, f"“{key.name}” is changed; that holds from now on.")
             return redirect("keys")
     day, month = usage.read_budgets(keys=[key])[key.pk]

@@ -8,11 +8,13 @@ of the zone then in force, so that a change of zone can't open a day twice.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import F
 
+from accounts import keys
 from accounts.models import APIKey
 from billing import locks, rows
 from billing.models import Limit
@@ -73,17 +75,18 @@ def open_windows(key_ids: Collection[int], *, skip_locked: bool = False) -> dict
     ``skip_locked``, keys whose wallet somebody else has locked are left out.
     """
     rows.set_lock_timeout()
-    keys = list(APIKey.objects.select_related("organization").filter(pk__in=key_ids))
-    organizations = {key.organization_id for key in keys}
+    organizations = set(APIKey.objects.filter(pk__in=key_ids).values_list("organization", flat=True))
     ensure_wallets(organizations)
     wallets = dict(
         Limit.objects.filter(kind=Limit.Kind.WALLET, organization__in=organizations).values_list("organization", "pk")
     )
     locked = locks.lock_limits(wallets.values(), skip_locked=skip_locked)
+    # Behind the lock, which whoever changes a budget takes too.
+    found = APIKey.objects.select_related("organization").filter(pk__in=key_ids)
     now = rows.read_clock()
     return {
         key.pk: _open_key_windows(key, wallets[key.organization_id], now)
-        for key in keys
+        for key in found
         if wallets[key.organization_id] in locked
     }
 
@@ -116,15 +119,20 @@ def _budget(key: APIKey, kind: str) -> int | None:
 
 
 @transaction.atomic
-def apply_budgets(*, key: APIKey) -> None:
-    """Put the key's budgets into its current windows.
+def update_key(*, key: APIKey, **fields: Any) -> APIKey:
+    """Change a key and, in the same moment, the limits of its current windows. Raises KeyInputError.
 
     A limit below what is spent refuses from now on; running requests end as they began.
     """
+    ensure_wallets([key.organization_id])
+    wallet = Limit.objects.get(kind=Limit.Kind.WALLET, organization=key.organization_id)
+    locks.lock_limits([wallet.pk])  # so that nobody opens a window with the old budget meanwhile
+    keys.update_key(key=key, **fields)
     windows = {window.pk: window for window in _current(Limit.objects.filter(key=key))}
     locks.lock_limits(windows)
     for window in windows.values():
         Limit.objects.filter(pk=window.pk).update(limit_nanos=_budget(key, window.kind))
+    return key
 
 
 def _current(windows: "Iterable[Limit]") -> list[Limit]:

@@ -156,8 +156,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 1), budget=st.none() | st.integers(0, 100_000_000))
     def edit_budget(self, index: int, budget: int | None) -> None:
-        key = keys.update_key(key=self.keys[index], daily_budget_nanos=budget)
-        budgets.apply_budgets(key=key)
+        budgets.update_key(key=self.keys[index], daily_budget_nanos=budget)
 
     @rule(index=st.integers(0, 1), zone=st.sampled_from(ZONES))
     def move(self, index: int, zone: str) -> None:

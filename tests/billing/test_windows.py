@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from accounts import keys
+from accounts.keys import KeyInputError
 from accounts.models import APIKey, Organization
 from billing import budgets
 from billing.models import Limit
@@ -82,6 +84,24 @@ def test_every_key_has_windows_without_a_budget(make_key) -> None:
 def test_an_edited_budget_is_in_force_in_the_open_window(make_key) -> None:
     key = make_key(daily_budget_nanos=100)
     limits = budgets.open_windows([key.id])[key.id]
-    APIKey.objects.filter(pk=key.id).update(daily_budget_nanos=7)
-    budgets.apply_budgets(key=APIKey.objects.get(pk=key.id))
+    budgets.update_key(key=APIKey.objects.get(pk=key.id), daily_budget_nanos=7)
     assert Limit.objects.get(pk=limits.day_id).limit_nanos == 7
+
+
+def test_an_edit_that_is_refused_leaves_key_and_window_as_they_were(make_key) -> None:
+    key = make_key(daily_budget_nanos=100)
+    limits = budgets.open_windows([key.id])[key.id]
+    with pytest.raises(KeyInputError):
+        budgets.update_key(key=APIKey.objects.get(pk=key.id), daily_budget_nanos=7, requests_per_minute=0)
+    assert Limit.objects.get(pk=limits.day_id).limit_nanos == 100
+    assert APIKey.objects.get(pk=key.id).daily_budget_nanos == 100
+
+
+def test_an_edit_of_a_key_that_was_revoked_meanwhile_changes_nothing(make_key) -> None:
+    stale = APIKey.objects.get(pk=make_key(daily_budget_nanos=100).id)
+    keys.revoke_key(key=APIKey.objects.get(pk=stale.pk))
+    with pytest.raises(KeyInputError, match="revoked"):
+        budgets.update_key(key=stale, daily_budget_nanos=7)
+    after = APIKey.objects.get(pk=stale.pk)
+    assert after.revoked_at
+    assert after.daily_budget_nanos == 100
