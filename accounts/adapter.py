@@ -30,6 +30,7 @@ UNSAID = ("account/messages/logged_in.txt", MAIL_SENT)
 """Messages that only repeat what the page that follows says; to a visitor, in the second case."""
 
 CONFIRMATION_LINK = "confirmation_link"
+"""Session key: where no mail can be sent, the page shows the link instead."""
 
 
 def _may_show_links() -> bool:
@@ -39,9 +40,6 @@ def _may_show_links() -> bool:
     administrator, in whose log the link stands, passes it on.
     """
     return settings.EMBEDDED and settings.SIGNUP == "open" and not settings.MAIL_CONFIGURED
-
-
-"""Session key: where no mail can be sent, the page shows the link instead."""
 
 
 def check_signup_address(email: str) -> None:
@@ -121,7 +119,7 @@ def give_signup_credit(email_address: EmailAddress) -> None:
     owned = Membership.objects.filter(user=email_address.user_id, role=Membership.Role.OWNER).order_by("pk").first()
     if not nanos or not owned:
         return
-    organization = Organization.objects.select_for_update().get(pk=owned.organization_id)
+    organization = Organization.objects.select_for_update(no_key=True).get(pk=owned.organization_id)
     entries = LedgerEntry.objects.filter(organization=organization, reference__startswith="signup:")
     if entries.exists():
         return

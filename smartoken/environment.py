@@ -8,7 +8,6 @@ import ipaddress
 import os
 import secrets
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 from urllib.parse import ParseResult, urlparse
@@ -16,6 +15,8 @@ from urllib.parse import ParseResult, urlparse
 import environ
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
+
+from billing import money
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -137,10 +138,9 @@ def check_values() -> None:
     if env("SIGNUP") == "domains" and not env("SIGNUP_DOMAINS"):
         raise _refuse("SIGNUP_DOMAINS", "name at least one e-mail domain, or set SIGNUP=open")
     try:
-        if not Decimal(env("SIGNUP_CREDIT_USD") or "0") >= 0:
-            raise InvalidOperation
-    except InvalidOperation:
-        raise _refuse("SIGNUP_CREDIT_USD", "write an amount in US dollars such as 1 or 0.50") from None
+        money.parse_usd(env("SIGNUP_CREDIT_USD") or "0")
+    except money.AmountError as error:
+        raise _refuse("SIGNUP_CREDIT_USD", str(error)) from None
     for network in env("TRUSTED_PROXIES"):
         try:
             ipaddress.ip_network(network, strict=False)

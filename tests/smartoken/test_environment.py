@@ -1,0 +1,28 @@
+"""Nonsense in the environment refuses to start, in a sentence."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from smartoken import environment
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGNUP", "everybody"),
+        ("SIGNUP_CREDIT_USD", "Infinity"),
+        ("SIGNUP_CREDIT_USD", "-1"),
+        ("SIGNUP_CREDIT_USD", "0.0000000001"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("SMARTOKEN_CREDENTIAL_KEYS", "short"),
+        ("SMARTOKEN_IDLE_SECONDS", "0"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=name):
+        environment.check_values()
+
+
+def test_what_the_defaults_say_makes_sense():
+    environment.check_values()
