@@ -134,18 +134,18 @@ class RateLimiter:
 
     def note_guess(self, address: str) -> None:
         """Count a wrong key that came from this address."""
-        self._local.hit(GUESSES, _neighbourhood(address))
+        self._local.hit(GUESSES, neighbourhood(address))
 
     def is_guessing(self, address: str) -> bool:
         """Tell whether this address has sent so many wrong keys that none is looked up for it any more."""
-        return self._local.is_full(GUESSES, _neighbourhood(address))
+        return self._local.is_full(GUESSES, neighbourhood(address))
 
     async def close(self) -> None:
         if self._shared:
             await self._shared.close()
 
 
-def _neighbourhood(address: str) -> str:
+def neighbourhood(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 network that one IPv6 client has to itself."""
     try:
         parsed = ip_address(address)

@@ -1,4 +1,4 @@
-"""The console's pages of usage, one request, and the wallet."""
+"""The console's pages of usage and of one request."""
 
 from uuid import UUID
 
@@ -9,8 +9,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.middleware import MemberRequest, membership_required
-from accounts.models import Membership
-from billing import ledger
 from billing import usage as records
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
@@ -67,20 +65,3 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
         "source": SOURCES.get(record.count_source, ""),
     }
     return render(request, "billing/request.html", context)
-
-
-@membership_required
-@never_cache
-@require_safe
-def wallet_page(request: MemberRequest) -> HttpResponse:
-    """Show the organization's money; it is its owner's and admins' to see."""
-    if request.membership.role == Membership.Role.MEMBER:
-        return render(request, "billing/wallet_closed.html", status=403)
-    wallet = ledger.get_wallet(organization=request.membership.organization)
-    context = {
-        "wallet": wallet,
-        "balance_nanos": (wallet.limit_nanos or 0) - wallet.spent_nanos,
-        "page": records.list_entries(membership=request.membership, after=request.GET.get("after", "")),
-        "is_later_page": "after" in request.GET,
-    }
-    return render(request, "billing/wallet.html", context)

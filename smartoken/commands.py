@@ -5,6 +5,7 @@ import re
 import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,11 @@ def text(longest: int) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def day(text: str) -> date:
+    """Return a day such as ``2027-01-31``."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a day; write one such as 2027-01-31") from None

@@ -1,0 +1,7 @@
+from django.urls import path
+
+from billing.payments import views
+
+urlpatterns = [
+    path("console/wallet/", views.wallet_page, name="wallet"),
+]

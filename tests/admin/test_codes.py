@@ -1,0 +1,61 @@
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from billing.models import RedeemCode
+from billing.payments import codes
+
+MAKE = "admin:billing_redeemcode_make"
+GIVEN = {"usd": "5", "count": "3", "batch": "fair", "expires_on": ""}
+
+
+def test_codes_are_shown_once(root):
+    page = root.post(reverse(MAKE), GIVEN)
+    rows = list(RedeemCode.objects.all())
+    assert {(row.amount_nanos, row.batch, row.created_by) for row in rows} == {(5 * 10**9, "fair", "root@example.com")}
+    made = page.context["codes"]
+    assert len(made) == 3
+    assert all(code in page.content.decode() for code in made)
+    assert "no-store" in page["Cache-Control"]
+    later = root.get(reverse("admin:billing_redeemcode_changelist")).content.decode()
+    later += root.get(reverse("admin:billing_redeemcode_change", args=[rows[0].pk])).content.decode()
+    assert not any(code[5:] in later for code in made)
+    assert all(row.hint in later for row in rows)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"usd": "0"}, {"usd": "x"}, {"count": "0"}, {"count": "501"}, {"batch": ""}, {"expires_on": "2001-01-01"}],
+)
+def test_senseless_codes_are_not_made(root, wrong):
+    assert root.post(reverse(MAKE), GIVEN | wrong).status_code == 400
+    assert not RedeemCode.objects.exists()
+
+
+def test_a_last_day_ends_at_midnight(root):
+    day = (timezone.now() + timedelta(days=3)).date()
+    assert root.post(reverse(MAKE), GIVEN | {"expires_on": f"{day}"}).status_code == 200
+    assert RedeemCode.objects.first().expires_at == codes.end_of_day(day)
+
+
+def test_who_may_only_look_makes_none(db):
+    viewer = User.objects.create_user("viewer@example.com", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_redeemcode"))
+    client = Client()
+    client.force_login(viewer)
+    assert client.get(reverse("admin:billing_redeemcode_changelist")).status_code == 200
+    assert client.post(reverse(MAKE), GIVEN).status_code == 403
+    assert not RedeemCode.objects.exists()
+
+
+@pytest.mark.parametrize("find", ["hint", "code", "batch"])
+def test_a_code_is_found_by_what_is_kept_of_it(root, find):
+    [code] = codes.make_codes(count=1, nanos=1, batch="fair", created_by="test")
+    term = {"hint": code[:4].lower(), "code": code, "batch": "fair"}[find]
+    page = root.get(reverse("admin:billing_redeemcode_changelist"), {"q": term}).content.decode()
+    assert f"/redeemcode/{RedeemCode.objects.get().pk}/" in page
