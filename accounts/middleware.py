@@ -51,3 +51,16 @@ def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., 
             return view(request, *args, **kwargs)
 
     return guarded
+
+
+def wallet_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let in who may see the organization's money: its owner and admins."""
+
+    @membership_required
+    @wraps(view)
+    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.membership.role == Membership.Role.MEMBER:
+            return render(request, "billing/wallet_closed.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded

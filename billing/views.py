@@ -1,14 +1,18 @@
-"""The console's pages of usage and of one request."""
+"""The console's pages of usage, of one request, and of a month's statement."""
 
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.middleware import MemberRequest, membership_required
+from accounts.middleware import MemberRequest, membership_required, wallet_required
+from billing import exports, statements
 from billing import usage as records
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
@@ -29,8 +33,7 @@ def usage(request: MemberRequest) -> HttpResponse:
         messages.error(
             request, f"There is no request {asked[:80]} in your usage. Ids look like the one in x-request-id."
         )
-    models = list(Model.objects.order_by("family__position", "slug").values_list("slug", flat=True))
-    form = UsageFilterForm(request.GET, membership=request.membership, models=models)
+    form = _filter_form(request)
     is_valid = form.is_valid()
     filters = form.lookups()
     page = records.list_records(membership=request.membership, filters=filters, after=request.GET.get("after", ""))
@@ -42,8 +45,31 @@ def usage(request: MemberRequest) -> HttpResponse:
         "is_later_page": "after" in request.GET,
         "refusals": [{**row, "kind": ERRORS.get(row["code"])} for row in refusals],
         "asked": asked,
+        "query": request.GET.urlencode(),
     }
     return render(request, "billing/usage.html", context)
+
+
+def _filter_form(request: MemberRequest) -> UsageFilterForm:
+    models = list(Model.objects.order_by("family__position", "slug").values_list("slug", flat=True))
+    return UsageFilterForm(request.GET, membership=request.membership, models=models)
+
+
+@membership_required
+@never_cache
+@require_safe
+def usage_csv(request: MemberRequest) -> HttpResponseBase:
+    """Stream what the usage list shows with these filters, all of it."""
+    form = _filter_form(request)
+    if not form.is_valid():
+        return redirect(f"{reverse('usage')}?{request.GET.urlencode()}")  # where each field says what is wrong
+    return _stream(request, form.lookups(), "smartoken-usage.csv")
+
+
+def _stream(request: MemberRequest, filters: dict[str, Any], name: str) -> StreamingHttpResponse:
+    rows = exports.stream_records(membership=request.membership, filters=filters)
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=disposition)
 
 
 @membership_required
@@ -65,3 +91,46 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
         "source": SOURCES.get(record.count_source, ""),
     }
     return render(request, "billing/request.html", context)
+
+
+@wallet_required
+@never_cache
+@require_safe
+def statement_list(request: MemberRequest) -> HttpResponse:
+    """List the months that have a statement."""
+    months = statements.list_months(organization=request.membership.organization)
+    return render(request, "billing/statements.html", {"months": months})
+
+
+@wallet_required
+@never_cache
+@require_safe
+def statement_page(request: MemberRequest, month: str) -> HttpResponse:
+    """Show a month's statement, to read and to print."""
+    statement = statements.make_statement(
+        organization=request.membership.organization, month=_find_month(request, month)
+    )
+    tables = [
+        ("Models", "model", statement.models),
+        ("Keys", "name", statement.keys),
+        ("Days", "day", statement.days),
+    ]
+    context = {"statement": statement, "tables": tables, "totals": statements.add_up(statement.models)}
+    return render(request, "billing/statement.html", context)
+
+
+@wallet_required
+@never_cache
+@require_safe
+def statement_csv(request: MemberRequest, month: str) -> HttpResponseBase:
+    """Stream the requests behind a month's statement."""
+    found = _find_month(request, month)
+    filters = {"created_at__gte": found.starts_at, "created_at__lt": found.ends_at}
+    return _stream(request, filters, f"smartoken-{found.name}.csv")
+
+
+def _find_month(request: MemberRequest, text: str) -> statements.Month:
+    month = statements.read_month(text, ZoneInfo(request.membership.organization.time_zone))
+    if month is None:
+        raise Http404(f"There is no month {text[:20]!r}.")
+    return month

@@ -1,37 +1,19 @@
 """The wallet's page and what is sent from it."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.middleware import MemberRequest, membership_required
-from accounts.models import Membership
+from accounts.middleware import MemberRequest, wallet_required
 from billing import ledger, money, usage
 from billing.payments import codes
 from billing.payments.forms import RedeemForm
 
 
-def wallet_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let in who may see the organization's money: its owner and admins."""
-
-    @membership_required
-    @never_cache
-    @wraps(view)
-    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.membership.role == Membership.Role.MEMBER:
-            return render(request, "billing/wallet_closed.html", status=403)
-        return view(request, *args, **kwargs)
-
-    return guarded
-
-
 @wallet_required
+@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def wallet_page(request: MemberRequest) -> HttpResponse:
     """Show what may be spent, how to add to it, and every entry; take what is sent to add to it."""
