@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+import billing.books.admin
 import billing.payments.admin  # noqa: F401
 from accounts.models import Organization
 from billing import money, pricing

@@ -4,7 +4,8 @@ import logging
 
 from celery import shared_task
 
-from billing import proof, sweep
+from billing import alarms, sweep
+from billing.books import proofs
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +17,29 @@ def sweep_holds() -> None:
         logger.warning("swept %d abandoned holds", swept)
 
 
+@shared_task(name="billing.tasks.prove_books")
+def prove_books() -> None:
+    """Check all books and store the proof; a difference is an alarm."""
+    _prove("")
+
+
 @shared_task(name="billing.tasks.check_ledger")
 def check_ledger() -> None:
-    """Check the books; a difference is an alarm."""
-    found = proof.check_books()
-    if found.differences:
-        logger.error("the books differ in %d rows: %s", found.difference_count, ", ".join(found.differences))
+    """Check what came after the last full proof; everything where there is none."""
+    try:
+        _prove(proofs.LATEST)
+    except proofs.NoBaseError:
+        _prove("")
+
+
+def _prove(since: str) -> None:
+    findings, _ = proofs.check_and_store(since=since)
+    if findings.differences:
+        rules = "; ".join(findings.differences)
+        alarms.alarm("the books differ", f"{findings.difference_count} rows of the books differ: {rules}")
+
+
+@shared_task(name="billing.tasks.mail_alarm", autoretry_for=(OSError,), retry_backoff=60, max_retries=5)
+def mail_alarm(name: str, text: str) -> None:
+    """Mail an alarm to the operator, at most once an hour."""
+    alarms.mail_alarm(name=name, text=text)

@@ -14,7 +14,8 @@ from urllib.parse import ParseResult, urlparse
 
 import environ
 from cryptography.fernet import Fernet
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 from billing import money
 
@@ -44,6 +45,7 @@ SETTINGS = [
     Setting("SIGNUP_CREDIT_USD", str, "", "Credit for a confirmed address, once. Empty: 1 with SQLite, else 0."),
     Setting("EMAIL_URL", str, "", "How mail is sent, e.g. smtp+tls://user:password@host:587. Empty: links are shown."),
     Setting("MAIL_FROM", str, "", "Sender of mails. Empty: no-reply at the public host."),
+    Setting("ALARM_EMAILS", list, [], "Who gets a mail when the books differ, once an hour. Needs EMAIL_URL."),
     Setting("SMARTOKEN_DEMO", bool, None, "Serve pools without a route by the built-in demo. Empty: only with SQLite."),
     Setting("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS", bool, False, "1 allows upstreams on private and loopback addresses."),
     Setting("SMARTOKEN_DRAIN_SECONDS", float, 30.0, "How long open answers may run on after TERM."),
@@ -141,6 +143,7 @@ def check_values() -> None:
         money.parse_usd(env("SIGNUP_CREDIT_USD") or "0")
     except money.AmountError as error:
         raise _refuse("SIGNUP_CREDIT_USD", str(error)) from None
+    _check_alarm_emails()
     for network in env("TRUSTED_PROXIES"):
         try:
             ipaddress.ip_network(network, strict=False)
@@ -155,6 +158,16 @@ def check_values() -> None:
         except ValueError:
             problem = "write Fernet keys (44 characters of base64), newest first"
             raise _refuse("SMARTOKEN_CREDENTIAL_KEYS", problem) from None
+
+
+def _check_alarm_emails() -> None:
+    for address in env("ALARM_EMAILS"):
+        try:
+            validate_email(address.strip())
+        except ValidationError:
+            raise _refuse("ALARM_EMAILS", f"{address!r} is not an e-mail address") from None
+    if env("ALARM_EMAILS") and not env("EMAIL_URL"):
+        raise _refuse("ALARM_EMAILS", "set EMAIL_URL too: without it no mail can be sent")
 
 
 check_values()

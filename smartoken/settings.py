@@ -4,6 +4,7 @@ The variables an operator may set are described once, in ``SETTINGS`` of
 ``smartoken/environment.py``; this module only turns them into Django's names.
 """
 
+from celery.schedules import crontab
 from django.templatetags.static import static
 
 from smartoken.environment import (
@@ -134,6 +135,7 @@ SIGNUP_CREDIT_USD = env("SIGNUP_CREDIT_USD") or ("1" if EMBEDDED else "0")
 # --- mail ------------------------------------------------------------------
 MAIL_CONFIGURED = bool(env("EMAIL_URL"))
 MAILERS = {"default": mailer_config()}
+ALARM_EMAILS = [address.strip() for address in env("ALARM_EMAILS")]
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("MAIL_FROM") or f"SmarToken <no-reply@{PUBLIC_URL.hostname}>"
 
 # --- pages -----------------------------------------------------------------
@@ -172,7 +174,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celery-beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "billing.tasks.sweep_holds", "schedule": 30.0},
-    "check-ledger": {"task": "billing.tasks.check_ledger", "schedule": 3600.0},
+    "check-ledger": {"task": "billing.tasks.check_ledger", "schedule": crontab(minute=17)},
+    "prove-books": {"task": "billing.tasks.prove_books", "schedule": crontab(hour=3, minute=47)},
 }
 
 # --- the gateway -----------------------------------------------------------

@@ -146,6 +146,7 @@ class Migration(migrations.Migration):
                 ('records', models.BigIntegerField()),
                 ('difference_count', models.BigIntegerField()),
                 ('differences', models.JSONField(default=dict, help_text='Rule → rows of id, found and expected.')),
+                ('is_base', models.BooleanField(default=False)),
                 ('since', models.ForeignKey(help_text='Empty: full.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='billing.proof')),
             ],
         ),

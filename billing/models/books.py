@@ -7,7 +7,10 @@ from billing.models.core import Limit
 
 
 class Proof(models.Model):
-    """One check of the books against themselves: its figures, and the rows that differed."""
+    """One check of the books against themselves: its figures, and the rows that differed.
+
+    A base is a full proof without differences whose sums are all stored: a later one can go on from it.
+    """
 
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
@@ -18,6 +21,7 @@ class Proof(models.Model):
     records = models.BigIntegerField()
     difference_count = models.BigIntegerField()
     differences = models.JSONField(default=dict, help_text="Rule → rows of id, found and expected.")
+    is_base = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}: {self.difference_count or 'no'} differences"

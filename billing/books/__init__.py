@@ -1,0 +1,1 @@
+"""What checks the books: rules and stored proofs, reconciliation, margins, providers' bills."""
