@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 from django.db import connections
 from django.db.models.signals import post_migrate
 
@@ -9,6 +10,9 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
+        from billing.payments.checks import check_stripe
+
+        checks.register(check_stripe)
         post_migrate.connect(_install_triggers, sender=self)
 
 

@@ -34,6 +34,20 @@ def grant(
     return _add(organization, Kind.GRANT, nanos, actor, reason, reference or uuid.uuid4().hex)
 
 
+def credit(*, organization: Organization, nanos: int, actor: str, reference: str, reason: str = "") -> LedgerEntry:
+    """Add what was paid for. The same reference again adds nothing and returns the first entry."""
+    if nanos <= 0:
+        raise LedgerError("A credit must be above 0.")
+    return _add(organization, Kind.CREDIT, nanos, actor, reason, reference)
+
+
+def reverse(*, organization: Organization, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
+    """Take back credit that the bank took back, even where that leaves less than nothing."""
+    if nanos <= 0:
+        raise LedgerError("A reversal must be above 0.")
+    return _add(organization, Kind.REVERSAL, -nanos, actor, reason, reference)
+
+
 @transaction.atomic
 def _add(organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
     """Write one entry and move the wallet's limit by it, once per kind and reference."""

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 NANOS = 10**9
 MICROS = 10**6
+CENT = NANOS // 100
 MAX_USD = Decimal("1000000000")
 
 

@@ -6,6 +6,7 @@
 
 import ipaddress
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,9 @@ SETTINGS = [
     Setting("EMAIL_URL", str, "", "How mail is sent, e.g. smtp+tls://user:password@host:587. Empty: links are shown."),
     Setting("MAIL_FROM", str, "", "Sender of mails. Empty: no-reply at the public host."),
     Setting("ALARM_EMAILS", list, [], "Who gets a mail when the books differ, once an hour. Needs EMAIL_URL."),
+    Setting("STRIPE_SECRET_KEY", str, "", "Stripe's secret key. With the next one, people pay by Stripe Checkout."),
+    Setting("STRIPE_WEBHOOK_SECRET", str, "", "Signing secret of the webhook endpoint, which is at /payments/stripe/."),
+    Setting("STRIPE_API_BASE", str, "", "Address of a stand-in for Stripe's API, for tests. Empty: Stripe's own."),
     Setting("SMARTOKEN_DEMO", bool, None, "Serve pools without a route by the built-in demo. Empty: only with SQLite."),
     Setting("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS", bool, False, "1 allows upstreams on private and loopback addresses."),
     Setting("SMARTOKEN_DRAIN_SECONDS", float, 30.0, "How long open answers may run on after TERM."),
@@ -133,6 +137,20 @@ def read_secret(name: str, kind: str = "text") -> str:
     return path.read_text().strip()
 
 
+def _check_stripe() -> None:
+    key, webhook_secret, base = (env(f"STRIPE_{name}") for name in ("SECRET_KEY", "WEBHOOK_SECRET", "API_BASE"))
+    if key and not re.fullmatch(r"[rs]k_[A-Za-z0-9_]{8,250}", key):
+        raise _refuse("STRIPE_SECRET_KEY", "write a secret or restricted key; they begin with sk_ or rk_")
+    if webhook_secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/=_-]{8,250}", webhook_secret):
+        raise _refuse("STRIPE_WEBHOOK_SECRET", "write the endpoint's signing secret; it begins with whsec_")
+    if webhook_secret and not key:
+        raise _refuse("STRIPE_WEBHOOK_SECRET", "set STRIPE_SECRET_KEY too, or leave both empty")
+    url = urlparse(base)
+    is_safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost"))
+    if base and (not is_safe or not url.hostname or url.path or url.query or url.username):
+        raise _refuse("STRIPE_API_BASE", "write https://host or http://127.0.0.1:port, without a path")
+
+
 def check_values() -> None:
     """Raise ImproperlyConfigured for the first variable whose value makes no sense."""
     if env("SIGNUP") not in ("open", "domains", "invited", "closed"):
@@ -149,6 +167,7 @@ def check_values() -> None:
             ipaddress.ip_network(network, strict=False)
         except ValueError:
             raise _refuse("TRUSTED_PROXIES", f"{network!r} is not an address or a network") from None
+    _check_stripe()
     for setting in SETTINGS:
         if setting.cast in (int, float) and not env(setting.name) > 0:
             raise _refuse(setting.name, "write a number above 0")

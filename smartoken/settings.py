@@ -163,6 +163,11 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
 }
 
+# --- payments --------------------------------------------------------------
+STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
+STRIPE_API_BASE = env("STRIPE_API_BASE")
+
 # --- background work -------------------------------------------------------
 CELERY_BROKER_URL = REDIS_URL or "folder://localhost"
 CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else {"folder": str(DATA_DIR / "celery"), "polling_interval": 0.1}
@@ -216,5 +221,6 @@ LOGGING = {
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},  # below it, whole messages
     },
 }

@@ -22,6 +22,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='PaymentClaim',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('payment', models.CharField(help_text="The PaymentIntent's id.", max_length=255)),
+                ('source', models.CharField(default='refunds', help_text="The dispute's id, or refunds.", max_length=255)),
+                ('cents', models.BigIntegerField(default=0, help_text='All that was refunded so far, or what is disputed.')),
+                ('is_over', models.BooleanField(default=False, help_text='The dispute was won: it takes nothing, whatever follows.')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('payment', 'source'), name='claim_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='ReconcileRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

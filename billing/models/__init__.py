@@ -9,7 +9,7 @@ model, provider and upstream are text.
 from billing.models.books import Alert, BillLine, ExchangeRate, Proof, ProofSum, ReconcileRun
 from billing.models.core import Heartbeat, Hold, LedgerEntry, Limit, Price
 from billing.models.idempotency import IdempotentAnswer
-from billing.models.payments import PaymentEvent, RedeemCode, TopUp
+from billing.models.payments import PaymentClaim, PaymentEvent, RedeemCode, TopUp
 from billing.models.usage import Mark, RefusalCount, Rollup, UsageRecord
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "LedgerEntry",
     "Limit",
     "Mark",
+    "PaymentClaim",
     "PaymentEvent",
     "Price",
     "Proof",

@@ -47,6 +47,27 @@ class PaymentEvent(models.Model):
         return f"{self.kind} {self.id}"
 
 
+class PaymentClaim(models.Model):
+    """What refunds or one dispute take back of a payment; kept even before the payment is known here.
+
+    The claim of the refunds also stands for the payment itself: its row is what everything
+    about a payment locks first.
+    """
+
+    REFUNDS = "refunds"
+
+    payment = models.CharField(max_length=255, help_text="The PaymentIntent's id.")
+    source = models.CharField(max_length=255, default=REFUNDS, help_text="The dispute's id, or refunds.")
+    cents = models.BigIntegerField(default=0, help_text="All that was refunded so far, or what is disputed.")
+    is_over = models.BooleanField(default=False, help_text="The dispute was won: it takes nothing, whatever follows.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["payment", "source"], name="claim_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} of {self.payment}"
+
+
 class RedeemCode(models.Model):
     """A code that gives credit once. Only its digest is stored; the code is shown when it is made."""
 

@@ -1,5 +1,6 @@
 """The wallet's page: what may be spent, and every way to add to it."""
 
+import re
 from html import unescape
 
 import pytest
@@ -65,7 +66,10 @@ def test_another_organization_is_not_told_that_a_code_was_used(alice, code):
 def test_what_is_no_code_is_refused_at_its_field(alice, wrong):
     response = redeem(alice, wrong)
     assert response.status_code == 200
-    assert 'aria-invalid="true"' in text(response)
+    field = re.search(r'<input type="text" name="code"[^>]*>', response.content.decode())
+    assert field
+    assert "autofocus" in field[0]
+    assert 'aria-invalid="true"' in field[0]
 
 
 def test_too_many_tries_are_refused(alice, code, monkeypatch):

@@ -18,12 +18,25 @@ from smartoken import environment
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("SMARTOKEN_CREDENTIAL_KEYS", "short"),
         ("SMARTOKEN_IDLE_SECONDS", "0"),
+        ("STRIPE_SECRET_KEY", "pk_test_canary7f3a"),
+        ("STRIPE_WEBHOOK_SECRET", "sk_test_canary7f3a"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_canary7f3a"),
+        ("STRIPE_API_BASE", "http://stripe.example"),
+        ("STRIPE_API_BASE", "https://stripe.example/v1"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(ImproperlyConfigured, match=name):
+    with pytest.raises(ImproperlyConfigured, match=name) as refused:
         environment.check_values()
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("names", [["STRIPE_SECRET_KEY"], ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]])
+def test_stripes_secrets_are_taken(monkeypatch, names):
+    for name in names:
+        monkeypatch.setenv(name, {"STRIPE_SECRET_KEY": "rk_live_7f3aAbc9"}.get(name, "whsec_a+b/c=9b1c"))
+    environment.check_values()
 
 
 def test_what_the_defaults_say_makes_sense():

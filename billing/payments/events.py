@@ -1,0 +1,152 @@
+"""What Stripe's events do to orders and wallets: each once, in whatever order they arrive.
+
+An order is credited when its own session says that it was paid, with the amount and currency
+that were ordered; anything else is an alarm. What refunds and disputes claim of a payment is
+kept by itself, so that a refund heard of before its payment is taken back all the same.
+"""
+
+import logging
+
+from django.db import transaction
+
+from billing import ledger, money, rows
+from billing.models import PaymentClaim, TopUp
+from billing.payments.messages import Message
+from billing.payments.orders import CURRENCY, close_order
+
+ACTOR = "stripe"
+PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+UNPAID = ("checkout.session.expired", "checkout.session.async_payment_failed")
+DISPUTED = ("charge.dispute.created", "charge.dispute.funds_withdrawn")
+
+logger = logging.getLogger(__name__)
+
+
+def apply_event(message: Message) -> None:
+    """Do what an event asks for; a repeated one does nothing, one of another kind neither."""
+    if message.kind in PAID and message.text("payment_status") == "paid":
+        _pay(message)
+    elif message.kind in UNPAID:
+        _close(message)
+    elif message.kind == "charge.refunded":
+        _claim(message, source=PaymentClaim.REFUNDS, cents=message.cents("amount_refunded"))
+    elif message.kind in DISPUTED and not message.text("status").startswith("warning_"):
+        # A warning only asks; nothing is withdrawn until it turns into a dispute.
+        _claim(message, source=message.id_of("id"), cents=message.cents("amount"))
+    elif message.kind == "charge.dispute.funds_reinstated":
+        _claim(message, source=message.id_of("id"), cents=message.cents("amount"), is_over=True)
+    elif message.kind == "refund.failed" and TopUp.objects.filter(payment=message.id_of("payment_intent")).exists():
+        # What was refunded in all is not told here, so a person has to look.
+        logger.error("event %s: a refund failed; give its credit back by an adjustment", message.id)
+
+
+@transaction.atomic
+def _pay(message: Message) -> None:
+    session, payment = message.id_of("id"), message.id_of("payment_intent")
+    if not TopUp.objects.filter(session=session).exists():
+        if message.has_metadata("smartoken_top_up"):
+            logger.error("event %s: a session was paid that belongs to no top-up here; nothing is credited", message.id)
+        return
+    if payment:
+        _lock_payment(payment)
+    order = _lock_order(session)
+    if not _note(message, order):
+        return
+    if problem := _find_mismatch(message, order):
+        logger.error("event %s: top-up %d is not credited: %s", message.id, order.pk, problem)
+        return
+    if order.state == TopUp.State.PAID:
+        return
+    order.state, order.paid_at, order.payment = TopUp.State.PAID, rows.read_clock(), payment or None
+    order.save(update_fields=["state", "paid_at", "payment"])
+    ledger.credit(
+        organization=order.organization,
+        nanos=order.amount_nanos,
+        actor=ACTOR,
+        reason=f"Top-up {order.pk}",
+        reference=f"topup:{order.pk}",
+    )
+    _take_back(order, message)
+
+
+def _find_mismatch(message: Message, order: TopUp) -> str:
+    """Return in what the session differs from its order; nothing where it doesn't."""
+    if message.text("client_reference_id") != str(order.pk):
+        return "the session names another order"
+    if message.text("currency").lower() != order.currency:
+        return "it was paid in another currency"
+    if message.cents("amount_total") != order.cents:
+        return "another amount was paid"
+    return ""
+
+
+@transaction.atomic
+def _close(message: Message) -> None:
+    session = message.id_of("id")
+    if TopUp.objects.filter(session=session).exists():
+        order = _lock_order(session)
+        if _note(message, order):
+            close_order(order=order)
+
+
+@transaction.atomic
+def _claim(message: Message, *, source: str, cents: int | None, is_over: bool = False) -> None:
+    """Keep what a refund or dispute claims of a payment, and take it back where that is ours."""
+    payment = message.id_of("payment_intent")
+    if not payment or not source or cents is None:
+        logger.warning("event %s: %s names no payment; nothing is taken back", message.id, message.kind)
+        return
+    _lock_payment(payment)
+    order = TopUp.objects.select_for_update().filter(payment=payment).first()
+    if not _note(message, order):
+        return
+    if message.text("currency").lower() != CURRENCY:
+        if order:
+            logger.error("event %s: top-up %d is claimed in another currency; reverse it by hand", message.id, order.pk)
+        return
+    claim, _ = PaymentClaim.objects.get_or_create(payment=payment, source=source)
+    # Sums only grow and a dispute that is over stays so: an event that comes late changes nothing.
+    claim.cents, claim.is_over = max(claim.cents, cents), claim.is_over or is_over
+    claim.save(update_fields=["cents", "is_over"])
+    if order:
+        _take_back(order, message)
+
+
+def _take_back(order: TopUp, message: Message) -> None:
+    """Make the reversals of an order equal what is claimed of its payment, at most what was credited."""
+    if not order.payment:
+        return
+    claims = PaymentClaim.objects.filter(payment=order.payment, is_over=False)
+    claimed = min(order.amount_nanos, sum(claim.cents for claim in claims) * money.CENT)
+    change = claimed - order.reversed_nanos
+    if not change:
+        return
+    write, why = (ledger.reverse, "taken back") if change > 0 else (ledger.credit, "given back: the dispute was won")
+    write(
+        organization=order.organization,
+        nanos=abs(change),
+        actor=ACTOR,
+        reason=f"Top-up {order.pk} {why}",
+        reference=f"topup:{order.pk}:{message.id}",
+    )
+    order.reversed_nanos = claimed
+    order.save(update_fields=["reversed_nanos"])
+
+
+def _lock_payment(payment: str) -> None:
+    """Take turns with all other events of this payment, heard of before or not."""
+    PaymentClaim.objects.bulk_create([PaymentClaim(payment=payment)], ignore_conflicts=True)
+    PaymentClaim.objects.select_for_update().get(payment=payment, source=PaymentClaim.REFUNDS)
+
+
+def _lock_order(session: str) -> TopUp:
+    order: TopUp = TopUp.objects.select_for_update().get(session=session)
+    return order
+
+
+def _note(message: Message, order: TopUp | None) -> bool:
+    """Write down that this event is worked through; false where it was before."""
+    values = (message.id, message.kind, order.pk if order else None, rows.read_clock())
+    return bool(
+        rows.insert("billing_paymentevent", ("id", "kind", "top_up_id", "received_at"), [values], returning="id")
+    )
