@@ -6,6 +6,9 @@ A batch of requests is decided in one transaction:
 3. Python admits in order of arrival, wallets taking turns;
 4. the holds go in by one insert; what they add to the limits is summed from the rows
    that were really inserted, so that a batch whose COMMIT is unknown can be run again.
+
+A request with an Idempotency-Key that was asked before is not held for: it gets what
+``billing.idempotency`` finds behind the same lock.
 """
 
 import time
@@ -20,6 +23,7 @@ from django.db import transaction
 from accounts.keys import KeyRecord
 from billing import budgets, locks, money, rows
 from billing.budgets import KeyLimits
+from billing.idempotency import Claim, Claims, Conflict, Recorded
 from billing.locks import HoldRow, LimitRow
 from billing.models import Hold, Limit
 
@@ -56,6 +60,7 @@ class HoldRequest:
     client_request_id: str = ""
     sdk_retry: int = 0
     seconds: float = 1800.0
+    claim: Claim | None = None
     asked_at: float = field(default_factory=time.monotonic)
 
     def cost(self, output_limit: int) -> int:
@@ -105,7 +110,7 @@ class Deferred:
 
 
 DEFERRED = Deferred()
-Decision = Admission | Refusal | Deferred
+Decision = Admission | Refusal | Recorded | Conflict | Deferred
 
 
 class Admissions:
@@ -149,14 +154,15 @@ class Admissions:
         locked = locks.lock_limits(ids, skip_locked=skip_locked)
         known = locks.lock_holds([request.id for request in requests]) if is_replay else {}
         now = rows.read_clock()
+        claims = Claims([(request.key.id, request.claim) for request in requests if request.claim], now)
         decisions: dict[UUID, Decision] = {}
         for request in _take_turns(requests):
-            decisions[request.id] = self._decide(request, locked, known.get(request.id), now)
-        self._write([decision for decision in decisions.values() if isinstance(decision, Admission)], now)
+            decisions[request.id] = self._decide(request, locked, known.get(request.id), claims, now)
+        self._write([decision for decision in decisions.values() if isinstance(decision, Admission)], claims)
         return [decisions[request.id] for request in requests]
 
     def _decide(
-        self, request: HoldRequest, locked: dict[int, LimitRow], known: HoldRow | None, now: datetime
+        self, request: HoldRequest, locked: dict[int, LimitRow], known: HoldRow | None, claims: Claims, now: datetime
     ) -> Decision:
         limits = self._limits.get(request.key.id)
         if limits is None:
@@ -168,6 +174,8 @@ class Admissions:
         own = [locked[id_] for id_ in limits.ids]
         if known:
             return self._admit(request, limits, known.amount, known.output_limit, own, now)
+        if request.claim and (found := claims.find(request.key.id, request.claim)):
+            return found if isinstance(found, Conflict) else Recorded(found, _left(own))
         free = min(row.free for row in own if row.free is not None)
         output_limit = choose_output_limit(request, free)
         amount = request.cost(output_limit)
@@ -175,6 +183,8 @@ class Admissions:
             return _refuse(amount, own, limits)
         for row in own:
             row.held += amount
+        if request.claim:
+            claims.take(request.key.id, request.claim, request.id, stream=request.stream)
         return self._admit(request, limits, amount, output_limit, own, now)
 
     def _admit(
@@ -186,15 +196,19 @@ class Admissions:
         own: list[LimitRow],
         now: datetime,
     ) -> Admission:
-        left = {row.kind: row.free for row in own}
-        return Admission(request, self._process, limits, amount, output_limit, now, left)
+        return Admission(request, self._process, limits, amount, output_limit, now, _left(own))
 
-    def _write(self, admissions: list[Admission], now: datetime) -> None:
+    def _write(self, admissions: list[Admission], claims: Claims) -> None:
         inserted = insert_holds(admissions, Hold.State.OPEN)
         changes = locks.LimitChanges()
         for row in inserted:
             changes.add(row[1:4], held=row[4])
+        claims.write([row[0] for row in inserted])
         changes.write()
+
+
+def _left(own: list[LimitRow]) -> dict[str, int | None]:
+    return {row.kind: row.free for row in own}
 
 
 class _WindowOverError(Exception):

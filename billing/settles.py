@@ -7,7 +7,7 @@ By the state in which the hold is found, under the locks:
 - missing: the database lost it: inserted as settled and charged what is free.
 
 Every sum comes from the rows that a statement moved, so that a batch whose COMMIT
-is unknown can be run again.
+is unknown can be run again. A claimed Idempotency-Key ends with its hold.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import locks, money, rows
+from billing import idempotency, locks, money, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow
 from billing.models import Hold, LedgerEntry, UsageRecord
@@ -74,6 +74,8 @@ class Settlement:
     cost_currency: str = ""
     cost_nanos: int | None = None
     is_sweep: bool = False
+    answer: bytes | None = None
+    """What an Idempotency-Key keeps, encrypted; None where it is too long."""
 
     @property
     def id(self) -> UUID:
@@ -85,9 +87,22 @@ class Settlement:
         counts = self.tokens
         return money.charge(counts.input, counts.cached, counts.output, self.admission.request.price.micros)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether the request got a whole answer."""
+        return self.status == UsageRecord.Status.COMPLETED and self.http_status == 200
+
     def money_only(self) -> "Settlement":
         """Return the same without any text that came from outside."""
-        return replace(self, error_code="", finish_reason="", upstream_model="", provider_request_id="", attempts=[])
+        return replace(
+            self,
+            error_code="",
+            finish_reason="",
+            upstream_model="",
+            provider_request_id="",
+            attempts=[],
+            answer=None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,7 @@ class _Batch:
         settled = self._end_holds(changes) + self._insert_missing(changes)
         self._insert_entries([pair for pair in settled if pair[1].charge])
         self._insert_records(settled)
+        self._end_claims([settlement for settlement, _ in settled])
         for settlement, hold, more in self.late:
             self._write_adjustment(settlement, hold, more, changes)
         changes.write()
@@ -215,6 +231,15 @@ class _Batch:
             "billing_usagerecord",
             RECORD_COLUMNS,
             [_record_values(settlement, outcome, self.now) for settlement, outcome in pairs],
+        )
+
+    def _end_claims(self, ended: list[Settlement]) -> None:
+        # A hold that is swept does not say whether it had a claim.
+        claimed = [settlement for settlement in ended if settlement.is_sweep or settlement.admission.request.claim]
+        idempotency.end_claims(
+            kept=[(settlement.id, settlement.answer) for settlement in claimed if settlement.is_good],
+            dropped=[settlement.id for settlement in claimed if not settlement.is_good],
+            now=self.now,
         )
 
     def _write_adjustment(self, settlement: Settlement, hold: HoldRow, more: int, changes: locks.LimitChanges) -> None:
