@@ -140,16 +140,15 @@ class Kept:
     """A recorded answer: still encrypted, and what it was charged, in nano-dollars."""
 
     answer: bytes
+    stream: bool
     charge: int
 
 
 def read_answer(request: UUID) -> Kept | None:
     """Return the recorded answer of a request; None where it is gone."""
-    answer = IdempotentAnswer.objects.filter(request=request, state=State.RECORDED).values_list("answer", flat=True)
-    charge = UsageRecord.objects.filter(pk=request).values_list("charge_nanos", flat=True)
-    if (sealed := answer.first()) is None or (charged := charge.first()) is None:
-        return None
-    return Kept(bytes(sealed), charged)
+    row = IdempotentAnswer.objects.filter(request=request, state=State.RECORDED).first()
+    record = UsageRecord.objects.filter(pk=request).only("charge_nanos").first()
+    return Kept(bytes(row.answer), row.stream, record.charge_nanos) if row and row.answer and record else None
 
 
 def is_claimed(key_id: int, claim: Claim) -> bool:

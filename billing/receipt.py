@@ -75,6 +75,8 @@ def explain_ending(record: UsageRecord) -> str:
     ending = ENDINGS.get(record.ended_by, "")
     if record.ended_by == UsageRecord.EndedBy.COMPLETED:
         return ending
+    if record.status == UsageRecord.Status.COMPLETED and record.ended_by == UsageRecord.EndedBy.CLIENT:
+        return "The client left; its Idempotency-Key let the answer be finished, and all of it is charged."
     if not record.charge_nanos and not record.uncollected_nanos:
         return f"{ending} Nothing is charged."
     if record.count_source == UsageRecord.CountSource.PROVIDER:

@@ -1,11 +1,9 @@
 """Provider credentials: encrypted in rows or named in the environment, never shown again."""
 
 import os
-from functools import lru_cache
 from typing import Protocol
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from routing import cipher
 
 
 class CredentialError(ValueError):
@@ -42,15 +40,14 @@ def check_credential(text: str) -> str:
 
 def seal(secret: str) -> bytes:
     """Return the credential encrypted with the newest key, for ``Upstream.credential``. Raises CredentialError."""
-    return _fernet(tuple(settings.CREDENTIAL_KEYS)).encrypt(check_credential(secret).encode())
+    return cipher.encrypt(check_credential(secret).encode())
 
 
 def unseal(sealed: bytes | memoryview) -> Credential:
     """Return what ``seal`` was given; a CredentialError when none of the keys fits."""
     try:
-        # PostgreSQL hands out a memoryview.
-        return Credential(_fernet(tuple(settings.CREDENTIAL_KEYS)).decrypt(bytes(sealed)).decode())
-    except InvalidToken:
+        return Credential(cipher.decrypt(sealed).decode())
+    except cipher.InvalidToken:
         raise CredentialError(
             "The stored credential can't be decrypted: its key is no longer among SMARTOKEN_CREDENTIAL_KEYS"
             " (or secret/credential-key in SMARTOKEN_DATA). Enter the credential again."
@@ -75,8 +72,3 @@ def describe_credential(upstream: HasCredential) -> str:
     if upstream.credential:
         return "stored"
     return f"missing: {upstream.credential_env} is not set" if upstream.credential_env else "missing"
-
-
-@lru_cache(maxsize=4)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in keys])

@@ -7,6 +7,9 @@
 5. However it ends, one settlement charges what was used and writes the record; the last
    event waits for it, two seconds at the most, since it tells the charge.
 
+With an Idempotency-Key the journey's client is a Recorder, which stays when the client
+behind it leaves; the ledger may also say that the answer is there already.
+
 A journey is interrupted only while it waits for an upstream or for a client that does
 not read, by its task being cancelled with a reason set: nothing else cancels it.
 """
@@ -16,23 +19,26 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from accounts.keys import KeyRecord
-from billing import money
+from billing import idempotency, money
 from billing.batcher import LedgerUnavailableError, OverloadedError
 from billing.holds import Admission, HoldRequest, Refusal
+from billing.idempotency import Claim, Conflict, Recorded
 from billing.models import UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
 from routing.answers import budget_headers, refusal_error
+from routing.client import Client, Headers
 from routing.dialects.base import Dialect, UpstreamFault
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError
 from routing.progress import Progress, milliseconds
+from routing.replays import Recorder, conflict_error, usage_without_cost
 from routing.requests import ChatRequest
 from routing.rewrite import StreamRewriter, rewrite_answer, usage_object
 from routing.runtime import Runtime
@@ -42,24 +48,13 @@ from routing.upstream import UpstreamAnswer
 
 SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
+MAX_DRAINS = 200
+"""So many answers a process reads to their end for clients that have left."""
 COMMENT_SECONDS = 15.0
 CHECKPOINT_SECONDS = 2.0
 """With the ticker's own second, a crash loses three seconds of a stream at the most."""
 
 logger = logging.getLogger(__name__)
-
-
-class Client(Protocol):
-    """Whoever gets the answer: an HTTP connection or a page of the Playground."""
-
-    has_left: bool
-    has_started: bool
-    blocked_since: float | None
-
-    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
-    async def send(self, piece: bytes) -> None: ...
-    async def finish(self, piece: bytes) -> None: ...
-    def comment(self, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
 
 
 class Journey:
@@ -76,6 +71,7 @@ class Journey:
         client_request_id: str = "",
         sdk_retry: int = 0,
         may_lower: bool = False,
+        claim: Claim | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         self._runtime = runtime
@@ -84,13 +80,16 @@ class Journey:
         self._chat = chat
         self._model = model
         self._id = request_id
-        self._client = client
+        self._claim = claim
+        self._recorder = Recorder(client) if claim else None
+        self._client = self._recorder or client
         self._own_address = own_address
         self._client_request_id = client_request_id
         self._sdk_retry = sdk_retry
         self._may_lower = may_lower
         self._headers = list(headers)
         self._progress = Progress()
+        self._created = int(time.time())
         self._checkpointed: tuple[float, int] = (0.0, 0)
         self._is_interruptible = False
         self._interruption = ""
@@ -101,20 +100,28 @@ class Journey:
 
     async def run(self) -> None:
         """Answer the client. Raises GatewayError where nothing has been sent yet."""
+        try:
+            await self._run()
+        finally:
+            self._runtime.journeys.discard(self)
+            self._runtime.drains.discard(self)
+
+    async def _run(self) -> None:
         self._check_output_limit()
         chosen = select_routes(self._model, self._chat, health=self._runtime.health, chooser=self._runtime.chooser)
-        if not chosen.candidates:
+        if not chosen.candidates and not await self._is_claimed():
             raise self._no_route(chosen)
-        self._admission = await self._admit()
+        decision = await self._admit()
+        if isinstance(decision, Recorded):
+            await self._replay(decision)
+            return
+        self._admission = decision
         self._progress.note_skipped(chosen.skipped)
         self._task = asyncio.current_task()
         self._runtime.journeys.add(self)
-        try:
-            ending = await self._reach_end(chosen.candidates)
-            tokens, outcome = await self._settle(ending)
-            await self._finish(ending, tokens, outcome)
-        finally:
-            self._runtime.journeys.discard(self)
+        ending = await self._reach_end(chosen.candidates)
+        tokens, outcome = await self._settle(ending)
+        await self._finish(ending, tokens, outcome)
 
     def _check_output_limit(self) -> None:
         asked, most = self._chat.output_limit, self._model.max_output_tokens
@@ -131,8 +138,24 @@ class Journey:
             "invalid_request", f"No route of {self._model.slug} on this site can carry this request: {lacking}."
         )
 
-    async def _admit(self) -> Admission:
-        """Hold the most this request can cost. Raises GatewayError."""
+    async def _is_claimed(self) -> bool:
+        """Tell whether the Idempotency-Key was sent before: a recorded answer needs no route."""
+        if not self._claim:
+            return False
+        return await self._runtime.reader.run(idempotency.is_claimed, self._key.id, self._claim)
+
+    async def _replay(self, recorded: Recorded) -> None:
+        """Give the answer of an earlier request again. Raises GatewayError."""
+        assert self._recorder
+        kept = await self._runtime.reader.run(idempotency.read_answer, recorded.request)
+        if kept is None:  # it has expired this very moment
+            raise conflict_error(Conflict.RUNNING)
+        original = (b"x-smartoken-original-request", str(recorded.request).encode())
+        headers = [*budget_headers(recorded.left), (b"x-smartoken-replayed", b"true"), original]
+        await self._recorder.replay(kept, headers)
+
+    async def _admit(self) -> Admission | Recorded:
+        """Hold the most this request can cost, or find its answer recorded. Raises GatewayError."""
         try:
             future = self._runtime.ledger.admit(self._hold_request())
             decision = await asyncio.shield(future)
@@ -145,7 +168,9 @@ class Journey:
             raise
         if isinstance(decision, Refusal):
             raise refusal_error(decision, may_see_wallet=self._key.may_see_wallet)
-        assert isinstance(decision, Admission)
+        if isinstance(decision, Conflict):
+            raise conflict_error(decision)
+        assert isinstance(decision, Admission | Recorded)
         return decision
 
     def _hold_request(self) -> HoldRequest:
@@ -164,6 +189,7 @@ class Journey:
             client_request_id=self._client_request_id,
             sdk_retry=self._sdk_retry,
             seconds=settings.ANSWER_SECONDS,
+            claim=self._claim,
         )
 
     def _default_output(self) -> int:
@@ -212,13 +238,19 @@ class Journey:
             else:
                 self._progress.note_attempt(began_at, "answered")
                 self._runtime.health.note_success(route.upstream.slug)
-                return Ending.completed(self._progress.finish_reason, has_left=self._client.has_left)
+                return self._completed()
             self._progress.note_fault(began_at, fault)
             if fault.cools_down:
                 self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
             if self._progress.has_content or not fault.may_fail_over:
                 break
         return Ending.failed(fault)
+
+    def _completed(self) -> Ending:
+        has_left, is_kept = self._client.has_left, False
+        if self._recorder and self._recorder.is_alone and not has_left:
+            has_left = is_kept = True
+        return Ending.completed(self._progress.finish_reason, has_left=has_left, is_kept=is_kept)
 
     async def _try_route(self, route: RouteRecord) -> None:
         """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
@@ -294,6 +326,8 @@ class Journey:
         """Charge what was used; None when the ledger is away: the settlement stays queued."""
         tokens, source = self._choose_tokens()
         settlement = self._settlement(ending, tokens, source)
+        if self._recorder and settlement.is_good:
+            settlement.answer = self._seal(self._recorder, tokens)
         future = self._runtime.ledger.settle(settlement)
         future.add_done_callback(_log_failure)
         try:
@@ -304,6 +338,15 @@ class Journey:
         if outcome.uncollected:
             logger.error("uncollected: request %s, %d nano-dollars", self._id, outcome.uncollected)
         return tokens, outcome
+
+    def _seal(self, recorder: Recorder, tokens: Tokens) -> bytes | None:
+        """Return the answer as an Idempotency-Key keeps it; whatever breaks here, the settle must go on."""
+        try:
+            last = self._write_last(usage_without_cost(tokens))
+            return recorder.seal(last, headers=self._describe_answer(), text_size=self._progress.delivered_size)
+        except Exception as error:
+            logger.exception("an answer can't be kept: %s", type(error).__name__)
+            return None
 
     def _choose_tokens(self) -> tuple[Tokens, str]:
         return choose_tokens(
@@ -354,32 +397,44 @@ class Journey:
                 raise ending.error
             await self._client.finish(sse.write_event(ending.error_event(str(self._id))))
             return
-        charge = outcome.charge if outcome else self._charge_of(tokens)
-        usage = usage_object(tokens, charge)
+        body = self._write_last(usage_object(tokens, outcome.charge if outcome else self._charge_of(tokens)))
         if self._progress.stream:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
-            await self._client.finish(self._progress.stream.finish(usage))
-            return
-        assert self._progress.whole
-        body = rewrite_answer(
-            self._progress.whole, model=self._model.slug, completion_id=f"chatcmpl-{self._id.hex}", usage=usage
-        )
-        await self._client.start(200, self._answer_headers(outcome, length=len(body)))
+        else:
+            await self._client.start(200, self._answer_headers(outcome, length=len(body)))
         await self._client.finish(body)
+
+    def _write_last(self, usage: dict[str, Any]) -> bytes:
+        """Return the last piece of a good answer: a stream's last events, or a whole body."""
+        if self._progress.stream:
+            return self._progress.stream.finish(usage)
+        assert self._progress.whole
+        return rewrite_answer(
+            self._progress.whole,
+            model=self._model.slug,
+            completion_id=f"chatcmpl-{self._id.hex}",
+            created=self._created,
+            usage=usage,
+        )
 
     def _charge_of(self, tokens: Tokens) -> int:
         return money.charge(tokens.input, tokens.cached, tokens.output, self._model.price.micros)
 
-    def _answer_headers(self, outcome: Outcome | None = None, length: int | None = None) -> list[tuple[bytes, bytes]]:
+    def _answer_headers(self, outcome: Outcome | None = None, length: int | None = None) -> Headers:
         assert self._admission
         headers = [*self._headers, *budget_headers(outcome.left if outcome else self._admission.left)]
-        if self._chat.stream:
-            headers += [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-        else:
-            headers += [(b"content-type", b"application/json")]
         if length is not None:
             headers.append((b"content-length", str(length).encode()))
+        return [*headers, *self._describe_answer()]
+
+    def _describe_answer(self) -> Headers:
+        """Return the headers that hold for this answer whenever it is given."""
+        assert self._admission
+        if self._chat.stream:
+            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+        else:
+            headers = [(b"content-type", b"application/json")]
         if self._chat.output_limit is None or self._admission.is_lowered:
             headers.append((b"x-smartoken-output-limit", str(self._admission.output_limit).encode()))
         if self._progress.dropped:
@@ -394,12 +449,22 @@ class Journey:
         """From now on nothing counts as delivered; a stream is read on for its usage, two seconds.
 
         A whole answer is read to its end, since the provider bills it; so is a stream
-        of an upstream that goes on billing when we hang up.
+        of an upstream that goes on billing when we hang up. With an Idempotency-Key all
+        goes on as if the client had stayed: it can ask for the answer again.
         """
-        self._client.has_left = True
-        if not self._chat.stream or (self._progress.route and self._progress.route.upstream.bills_after_abort):
+        is_drained = self._outlives_client() and len(self._runtime.drains) < MAX_DRAINS
+        if is_drained:
+            self._runtime.drains.add(self)
+        if is_drained and self._recorder:
+            self._recorder.is_alone = True
             return
-        asyncio.get_running_loop().call_later(USAGE_PATIENCE_SECONDS, self.interrupt, "client")
+        self._client.has_left = True
+        if not is_drained:
+            asyncio.get_running_loop().call_later(USAGE_PATIENCE_SECONDS, self.interrupt, "client")
+
+    def _outlives_client(self) -> bool:
+        bills_on = bool(self._progress.route and self._progress.route.upstream.bills_after_abort)
+        return bills_on or not self._chat.stream or self._recorder is not None
 
     def interrupt(self, reason: str) -> None:
         """Stop waiting for the upstream or the client, for this reason; the journey then ends itself."""

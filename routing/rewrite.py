@@ -127,14 +127,16 @@ class StreamRewriter:
         return sse.write_event(orjson.dumps(chunk))
 
 
-def rewrite_answer(answer: dict[str, Any], *, model: str, completion_id: str, usage: dict[str, Any]) -> bytes:
+def rewrite_answer(
+    answer: dict[str, Any], *, model: str, completion_id: str, created: int, usage: dict[str, Any]
+) -> bytes:
     """Return a whole completion as the client gets it."""
     return orjson.dumps(
         {
             **answer,
             "id": completion_id,
             "object": "chat.completion",
-            "created": int(time.time()),
+            "created": created,
             "model": model,
             "usage": usage,
         }

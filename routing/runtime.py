@@ -57,6 +57,8 @@ class Runtime:
         self.chooser = random.Random()  # noqa: S311  (shares traffic, guards nothing)
         self.snapshot = Snapshot({}, {})
         self.journeys: set[RunningJourney] = set()
+        self.drains: set[RunningJourney] = set()
+        """Journeys that go on although their client has left."""
         self.body_bytes = 0
         self.drain_until: float | None = None
         self._keys_changed = False

@@ -24,6 +24,7 @@ from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
 from routing.network import client_address, is_secure
+from routing.replays import read_claim
 from routing.requests import parse_chat
 from routing.runtime import Runtime, get_runtime
 
@@ -38,7 +39,8 @@ CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 EXPOSED = (
     "x-request-id, retry-after, x-should-retry, x-smartoken-daily-left-usd, x-smartoken-monthly-left-usd, "
     "x-smartoken-output-limit, x-smartoken-dropped, x-smartoken-demo, x-ratelimit-limit-requests, "
-    "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-client-request-id"
+    "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-client-request-id, x-smartoken-replayed, "
+    "x-smartoken-original-request"
 )
 CORS: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -219,8 +221,10 @@ async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -
             runtime.body_bytes += len(part)
             if runtime.body_bytes > settings.BODIES_IN_FLIGHT_BYTES:
                 raise GatewayError("overloaded", "Too many large requests at once.", retry_after=2)
-        chat = parse_chat(b"".join(parts))
-        del parts
+        body = b"".join(parts)
+        chat = parse_chat(body)
+        claim = read_claim(exchange.headers.get(b"idempotency-key"), path=exchange.path.rstrip("/"), body=body)
+        del parts, body
         model = endpoints.find_model(runtime.snapshot, key, chat.model)
         journey = Journey(
             runtime,
@@ -233,6 +237,7 @@ async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -
             client_request_id=exchange.client_request_id,
             sdk_retry=_read_sdk_retry(exchange.headers),
             may_lower=exchange.headers.get(b"x-smartoken-lower-limit") == b"1",
+            claim=claim,
         )
         await _watch(exchange, journey)
     finally:

@@ -309,6 +309,23 @@ async def _usage_everywhere(answer: Answer) -> None:
     answer.close_stream(None)
 
 
+@behaviour("echo")
+async def _echo(answer: Answer) -> None:
+    """Say what the last message says."""
+    answer.say([answer.body["messages"][-1]["content"]])
+
+
+@behaviour("flood")
+async def _flood(answer: Answer) -> None:
+    """Say sixteen megabytes as fast as the other side reads, then end well."""
+    answer.open_stream([])
+    for _ in range(256):
+        answer.chunk({"content": "flooding" * 8192})
+        await answer.flushed()
+        await asyncio.sleep(0)
+    answer.close_stream()
+
+
 REPORTS: dict[str, Any] = {
     "usage-negative": {"prompt_tokens": -5, "completion_tokens": -7},
     "usage-huge": {"prompt_tokens": 10**30, "completion_tokens": 10**18},

@@ -1,6 +1,7 @@
 """How tests call the gateway, and how they wait for what it does in its own time."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -113,10 +114,12 @@ class Caller:
         return self.post(json.dumps(chat_body(body)), **(headers or {}))
 
     @contextmanager
-    def streaming(self, **body: Any) -> Iterator[httpx.Response]:
+    def streaming(self, headers: dict[str, str] | None = None, **body: Any) -> Iterator[httpx.Response]:
         """Give a stream whose body is read by the test; leaving early closes the connection."""
         url, body = f"{self.url}/v1/chat/completions", chat_body({"stream": True, **body})
-        with self.client.stream("POST", url, headers=self.headers, json=body) as response:
+        # The very bytes that `chat` sends: an Idempotency-Key looks at them.
+        asked = {"content-type": "application/json", **self.headers, **(headers or {})}
+        with self.client.stream("POST", url, headers=asked, content=json.dumps(body)) as response:
             yield response
 
 
@@ -132,3 +135,35 @@ def read_until(stream: Iterable[str], text: str) -> list[str]:
         if text in line:
             return lines
     raise AssertionError(f"the stream ended without {text!r}: {lines}")
+
+
+class RawClient:
+    """A client on a bare socket, that can stop to read and hang up when it likes."""
+
+    def __init__(self, caller: Caller, headers: dict[str, str] | None = None, **body: Any) -> None:
+        port = httpx.URL(caller.url).port
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", port))
+        content = json.dumps(chat_body(body)).encode()
+        fields = {"host": "localhost", "content-type": "application/json", **caller.headers, **(headers or {})}
+        lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+        head = f"POST /v1/chat/completions HTTP/1.1\r\n{''.join(lines)}content-length: {len(content)}\r\n\r\n"
+        self.socket.sendall(head.encode() + content)
+
+    def read_until(self, text: bytes) -> bytes:
+        """Return what has come when it holds this text."""
+        data = b""
+        while text not in data:
+            data += self.socket.recv(256)
+        return data
+
+    def read_head(self) -> str:
+        """Read the head; return the request id."""
+        head = self.read_until(b"\r\n\r\n")
+        (line,) = [line for line in head.split(b"\r\n") if line.startswith(b"x-request-id: ")]
+        return line.partition(b": ")[2].decode()
+
+    def close(self) -> None:
+        self.socket.close()

@@ -29,14 +29,17 @@ class Heard:
         return b"".join(piece for at, piece in self.pieces if at <= moment).decode(errors="replace")
 
 
-def ask_at_once(urls: Sequence[str], secret: str, heard: Sequence[Heard], **body: Any) -> None:
-    """Send as many requests as there are listeners, to the addresses in turn; return when all have ended."""
-    asyncio.run(_ask_all(urls, secret, heard, body))
+def ask_at_once(urls: Sequence[str], secret: str, heard: Sequence[Heard], claim: str = "", **body: Any) -> None:
+    """Send as many requests as there are listeners, to the addresses in turn; return when all have ended.
+
+    ``claim``: the Idempotency-Key of all of them.
+    """
+    headers = {"authorization": f"Bearer {secret}"} | ({"idempotency-key": claim} if claim else {})
+    asyncio.run(_ask_all(urls, headers, heard, body))
 
 
-async def _ask_all(urls: Sequence[str], secret: str, heard: Sequence[Heard], body: dict[str, Any]) -> None:
+async def _ask_all(urls: Sequence[str], headers: dict[str, str], heard: Sequence[Heard], body: dict[str, Any]) -> None:
     connector = aiohttp.TCPConnector(limit=0)
-    headers = {"authorization": f"Bearer {secret}"}
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         await asyncio.gather(*[_ask(session, urls[number % len(urls)], one, body) for number, one in enumerate(heard)])
 

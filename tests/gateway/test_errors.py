@@ -3,10 +3,12 @@
 import pytest
 
 from routing.errors import ERRORS, MAX_RETRY_AFTER, GatewayError
+from tests.gateway.callers import read_until
 from tests.gateway.conftest import Wallet, in_force
 
-LATER = {"idempotency_conflict", "idempotency_mismatch", "content_filter"}
+LATER = {"content_filter"}
 """Codes whose feature is still to come: no way leads to them yet."""
+CLAIM = {"idempotency-key": "order-1"}
 
 
 @pytest.mark.parametrize("code", ERRORS)
@@ -117,6 +119,18 @@ def resting(site):
     return [site.caller.chat(), site.caller.chat()][-1]
 
 
+def asked_twice_at_once(site):
+    site.add_route("held")
+    with site.caller.streaming(CLAIM) as response:
+        read_until(response.iter_lines(), "Hello")
+        return site.caller.chat(CLAIM, stream=True)
+
+
+def asked_otherwise(site):
+    site.add_route("ok")
+    return [site.caller.chat(CLAIM), site.caller.chat(CLAIM, max_tokens=1)][-1]
+
+
 def with_route(behaviour):
     def ask(site):
         site.add_route(behaviour)
@@ -141,6 +155,8 @@ WAYS = {
     "unknown_endpoint": lambda site: site.caller.get("/v1/nothing"),
     "method_not_allowed": lambda site: site.caller.get("/v1/chat/completions"),
     "body_timeout": body_too_slow,
+    "idempotency_conflict": asked_twice_at_once,
+    "idempotency_mismatch": asked_otherwise,
     "request_too_large": lambda site: site.caller.post(b" " * (32 * 2**20 + 1)),
     "rate_limit_exceeded": too_often,
     "internal_error": broken,

@@ -1,41 +1,11 @@
 """Clients that leave are charged by the rule, and leave no hold behind."""
 
-import json
 import socket
 
-import httpx
 import pytest
 
 from routing.runtime import get_runtime
-from tests.gateway.callers import chat_body, eventually, find_record, read_until
-
-
-class RawClient:
-    """A client on a bare socket, that can stop to read and hang up when it likes."""
-
-    def __init__(self, caller, **body):
-        port = httpx.URL(caller.url).port
-        self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.settimeout(20)
-        self.socket.connect(("127.0.0.1", port))
-        content = json.dumps(chat_body(body)).encode()
-        head = (
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-            f"authorization: Bearer {caller.secret}\r\ncontent-length: {len(content)}\r\n\r\n"
-        )
-        self.socket.sendall(head.encode() + content)
-
-    def read_head(self):
-        """Read the head; return the request id."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self.socket.recv(256)
-        (line,) = [line for line in data.split(b"\r\n") if line.startswith(b"x-request-id: ")]
-        return line.partition(b": ")[2].decode()
-
-    def close(self):
-        self.socket.close()
+from tests.gateway.callers import RawClient, eventually, find_record, read_until
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ BODIES = {
     "budget@example.com": {"max_tokens": 100},
 }
 LIMIT = Decimal("0.004")
-WANTED = dict.fromkeys(BODIES, (0.004, ())) | {"budget@example.com": (1.0, ("--daily", "0.004"))}
+CLAIMING = "claims@example.com"
+WANTED = dict.fromkeys(BODIES, (0.004, ())) | {"budget@example.com": (1.0, ("--daily", "0.004")), CLAIMING: (1.0, ())}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,16 @@ def test_a_small_wallet_or_budget_is_never_overspent(gateway, email):
     assert len(records) == statuses[200]
     codes = {json.loads(one.text)["error"]["code"] for one in heard if one.status == 402}
     assert codes <= {"budget_exceeded" if "budget" in email else "insufficient_quota"}
+
+
+def test_equal_requests_with_one_idempotency_key_are_one_debit(gateway):
+    heard = [Heard() for _ in range(50)]
+    ask_at_once(gateway.urls, gateway.secrets[CLAIMING], heard, claim="order-1", stream=True)
+    statuses = Counter(one.status for one in heard)
+    assert statuses.keys() <= {200, 409}, statuses
+    assert len({one.text for one in heard if one.status == 200}) == 1
+    (records,) = gateway.usage(CLAIMING)
+    assert len(records) == 1
 
 
 def test_a_second_process_is_refused_on_sqlite_only(gateway):

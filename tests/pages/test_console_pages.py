@@ -158,6 +158,17 @@ def test_a_request_says_who_was_asked_and_why(alice, record):
     assert "req-7" in page
 
 
+def test_an_sdks_own_retry_is_named(alice, record):
+    page = text(alice.get(f"/console/usage/{record(sdk_retry=2).pk}/"))
+    assert "The SDK's automatic retry</dt><dd>number 2</dd>" in page
+    assert "automatic retry" not in text(alice.get(f"/console/usage/{record().pk}/"))
+
+
+def test_an_answer_that_was_finished_without_its_client_says_why(alice, record):
+    page = text(alice.get(f"/console/usage/{record(ended_by='client').pk}/"))
+    assert "The client left; its Idempotency-Key let the answer be finished, and all of it is charged." in page
+
+
 def test_what_a_provider_said_is_for_administrators(alice, record):
     assert "account 4711" not in text(alice.get(f"/console/usage/{record().pk}/"))
 

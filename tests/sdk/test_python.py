@@ -145,3 +145,45 @@ def test_a_bad_parameter_is_a_bad_request(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat(temperature="hot")
     assert caught.value.param == "temperature"
+
+
+CLAIM = {"Idempotency-Key": "order-1"}
+
+
+def test_an_idempotency_key_gives_the_same_answer_again(client, add_route, upstream, wallet):
+    add_route("ok")
+    first, second = [client.chat(extra_headers=CLAIM) for _ in range(2)]
+    assert second.to_dict() == first.to_dict()
+    assert second._request_id != first._request_id
+    assert (len(upstream.requests), wallet.spent) == (1, 10_500)
+
+
+def test_an_idempotency_key_gives_the_same_stream_again(client, add_route, upstream, wallet):
+    add_route("ok")
+    first, second = [list(client.chat(stream=True, extra_headers=CLAIM)) for _ in range(2)]
+    assert [chunk.to_dict() for chunk in second] == [chunk.to_dict() for chunk in first]
+    assert (len(upstream.requests), wallet.spent) == (1, 10_500)
+
+
+def test_an_idempotency_key_with_another_body_is_final(client, add_route):
+    add_route("ok")
+    client.chat(extra_headers=CLAIM)
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        client.chat(temperature=0.1, extra_headers=CLAIM)
+    assert (caught.value.code, client.requests) == ("idempotency_mismatch", 2)
+
+
+def test_a_client_whose_time_ran_out_gets_its_answer_by_its_own_retry(client, add_route, upstream, wallet, monkeypatch):
+    from routing import replays
+
+    monkeypatch.setattr(replays, "RETRY_SECONDS", 1)
+    add_route("held")
+    answered = client.openai.with_options(timeout=0.3, max_retries=0)
+    with pytest.raises(openai.APITimeoutError):
+        answered.chat.completions.create(model="deepseek", messages=HI, extra_headers=CLAIM)
+    with pytest.raises(openai.ConflictError):
+        answered.chat.completions.create(model="deepseek", messages=HI, extra_headers=CLAIM)
+    upstream.open_gate()
+    answer = client.chat(extra_headers=CLAIM)
+    assert answer.choices[0].message.content == "Hello from upstream"
+    assert (len(upstream.requests), wallet.spent) == (1, 10_500)
