@@ -1,13 +1,15 @@
 """The append-only ledger: wallets, and every movement that is not a request's charge."""
 
 import uuid
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.models import Organization
 from billing import budgets, locks, money, rows
-from billing.models import LedgerEntry, Limit
+from billing.locks import LimitRow
+from billing.models import LedgerEntry, Limit, UsageRecord
 
 Kind = LedgerEntry.Kind
 
@@ -29,48 +31,114 @@ def grant(
     *, organization: Organization, nanos: int, actor: str, reason: str = "", reference: str | None = None
 ) -> LedgerEntry:
     """Give credit. The same reference again gives nothing and returns the first entry."""
-    if nanos <= 0:
-        raise LedgerError("A grant must be above 0.")
+    _require_above_zero(nanos, "A grant")
     return _add(organization, Kind.GRANT, nanos, actor, reason, reference or uuid.uuid4().hex)
 
 
 def credit(*, organization: Organization, nanos: int, actor: str, reference: str, reason: str = "") -> LedgerEntry:
     """Add what was paid for. The same reference again adds nothing and returns the first entry."""
-    if nanos <= 0:
-        raise LedgerError("A credit must be above 0.")
+    _require_above_zero(nanos, "A credit")
     return _add(organization, Kind.CREDIT, nanos, actor, reason, reference)
 
 
 def reverse(*, organization: Organization, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
-    """Take back credit that the bank took back, even where that leaves less than nothing."""
-    if nanos <= 0:
-        raise LedgerError("A reversal must be above 0.")
+    """Take back credit that the bank took back, even where that leaves less than nothing.
+
+    Then no request is admitted until the balance is above 0 again. Once per reference.
+    """
+    _require_above_zero(nanos, "A reversal")
     return _add(organization, Kind.REVERSAL, -nanos, actor, reason, reference)
 
 
+def refund(*, record: UsageRecord, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
+    """Give back a request's charge or a part of it, as credit; once per reference, never more than the charge.
+
+    The entry's reference begins with the record's id. What the request has spent of its budgets stays spent.
+    """
+    _require_above_zero(nanos, "A refund")
+
+    def check(wallet: LimitRow) -> None:
+        charge = UsageRecord.objects.values_list("charge_nanos", flat=True).get(pk=record.pk)
+        left = charge - sum_refunds(record=record)
+        if nanos > left:
+            raise LedgerError(
+                f"Of the charge of {money.format_usd(charge)}, {money.format_usd(left)} can still be refunded."
+            )
+
+    reference = f"{record.pk}:{reference}"
+    return _add(record.organization, Kind.REFUND, nanos, actor, reason, reference, check)
+
+
+def sum_refunds(*, record: UsageRecord) -> int:
+    """Return what was given back of a request's charge, in nano-dollars."""
+    entries = LedgerEntry.objects.filter(kind=Kind.REFUND, reference__startswith=f"{record.pk}:")
+    return sum(entries.values_list("amount_nanos", flat=True))
+
+
+def payout(*, organization: Organization, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
+    """Take out what goes back to the card: at most what is available. Once per reference."""
+    _require_above_zero(nanos, "A payout")
+
+    def check(wallet: LimitRow) -> None:
+        free = wallet.free or 0
+        if nanos > free:
+            raise LedgerError(f"{money.format_usd(max(free, 0))} is available: no more can be paid out.")
+
+    return _add(organization, Kind.PAYOUT, -nanos, actor, reason, reference, check)
+
+
+def adjust(*, organization: Organization, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
+    """Correct the balance by a signed amount, by a person's decision; it may become negative. Once per reference."""
+    if not nanos:
+        raise LedgerError("An adjustment can't be 0.")
+    if not reason.strip():
+        raise LedgerError("Give the reason of the adjustment.")
+    # The gateway's own adjustments are named by their request alone: nobody's reference may stand in their way.
+    return _add(organization, Kind.ADJUSTMENT, nanos, actor, reason, f"person:{reference}")
+
+
+def _require_above_zero(nanos: int, what: str) -> None:
+    if nanos <= 0:
+        raise LedgerError(f"{what} must be above 0.")
+
+
 @transaction.atomic
-def _add(organization: Organization, kind: Kind, nanos: int, actor: str, reason: str, reference: str) -> LedgerEntry:
-    """Write one entry and move the wallet's limit by it, once per kind and reference."""
+def _add(
+    organization: Organization,
+    kind: Kind,
+    nanos: int,
+    actor: str,
+    reason: str,
+    reference: str,
+    check: Callable[[LimitRow], None] = lambda wallet: None,
+) -> LedgerEntry:
+    """Write one entry and move the wallet's limit by it, once per kind and reference.
+
+    ``check`` gets the locked wallet and raises LedgerError for what must not be; a repetition is not checked again.
+    """
     wallet = get_wallet(organization=organization)
     locked = locks.lock_limits([wallet.pk])[wallet.pk]
+    if entry := LedgerEntry.objects.filter(kind=kind, reference=reference).first():
+        if (entry.wallet_id, entry.amount_nanos) != (wallet.pk, nanos):
+            first = money.format_usd(abs(entry.amount_nanos))
+            raise LedgerError(f"This was done before, with {first}; it is not done again with another amount.")
+        return entry
+    check(locked)
     if abs((locked.limit or 0) + nanos) > MAX_NANOS:
         raise LedgerError("No wallet may hold more than a billion dollars.")
-    entry, is_new = LedgerEntry.objects.get_or_create(
+    entry = LedgerEntry.objects.create(
+        organization=organization,
+        wallet=wallet,
         kind=kind,
+        amount_nanos=nanos,
         reference=reference,
-        defaults={
-            "organization": organization,
-            "wallet": wallet,
-            "amount_nanos": nanos,
-            "actor": actor[:100],
-            "reason": reason[:200],
-            "created_at": rows.read_clock(),
-        },
+        actor=actor[:100],
+        reason=reason[:200],
+        created_at=rows.read_clock(),
     )
-    if is_new:
-        changes = locks.LimitChanges()
-        changes.add([wallet.pk], limit=nanos)
-        changes.write()
+    changes = locks.LimitChanges()
+    changes.add([wallet.pk], limit=nanos)
+    changes.write()
     return entry
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.middleware import MemberRequest, membership_required, wallet_required
-from billing import exports, statements
+from billing import exports, ledger, statements
 from billing import usage as records
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
@@ -85,6 +85,7 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
         "kind": ERRORS.get(record.error_code),
         "provider": Provider.objects.filter(slug=record.provider).first(),
         "receipt": write_receipt(record),
+        "refunded_nanos": ledger.sum_refunds(record=record),
         "attempts": attempts,
         "stations": [attempt.station for attempt in attempts],
         "ending": explain_ending(record),

@@ -144,6 +144,7 @@ def _entry_rules() -> dict[str, str]:
             OR (kind IN ('charge', 'payout', 'reversal') AND amount_nanos >= 0)
         """,
         # A refund's reference begins with its record's id. They are few: the index knows them by their kind.
+        # A count that arrives late may lower a charge that was refunded before: only what was debited counts.
         "more is refunded than was charged": """
             SELECT refund.record, refund.total, -COALESCE(SUM(e.amount_nanos), 0) FROM (
                 SELECT substr(reference, 1, 36) AS record, SUM(amount_nanos) AS total
@@ -151,6 +152,7 @@ def _entry_rules() -> dict[str, str]:
             ) refund
             LEFT JOIN billing_ledgerentry e
             ON e.kind IN ('charge', 'adjustment') AND e.reference = refund.record AND e.request IS NOT NULL
+            AND e.amount_nanos < 0
             GROUP BY refund.record, refund.total HAVING refund.total > -COALESCE(SUM(e.amount_nanos), 0)
         """,
         "charge names no request or no window": """

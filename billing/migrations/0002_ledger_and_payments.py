@@ -88,6 +88,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name='ledgerentry',
+            name='kind',
+            field=models.CharField(choices=[('credit', 'Top-up'), ('grant', 'Grant'), ('charge', 'Charge'), ('refund', 'Refund of a charge'), ('payout', 'Payout to the card'), ('reversal', 'Reversal by the bank'), ('adjustment', 'Adjustment')], max_length=10),
+        ),
+        migrations.AlterField(
+            model_name='ledgerentry',
             name='organization',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='accounts.organization'),
         ),

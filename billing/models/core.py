@@ -116,13 +116,13 @@ class LedgerEntry(models.Model):
     """One movement of a wallet, never changed. Charges also name the windows they count in."""
 
     class Kind(models.TextChoices):
-        CREDIT = "credit"  # bought
-        GRANT = "grant"  # given
-        CHARGE = "charge"
-        REFUND = "refund"  # a charge given back
-        PAYOUT = "payout"  # money back to the card
-        REVERSAL = "reversal"  # taken back by the bank
-        ADJUSTMENT = "adjustment"
+        CREDIT = "credit", "Top-up"
+        GRANT = "grant", "Grant"
+        CHARGE = "charge", "Charge"
+        REFUND = "refund", "Refund of a charge"
+        PAYOUT = "payout", "Payout to the card"
+        REVERSAL = "reversal", "Reversal by the bank"
+        ADJUSTMENT = "adjustment", "Adjustment"
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="entries", db_index=False)
     wallet = models.ForeignKey(Limit, on_delete=models.PROTECT, related_name="entries", db_index=False)
@@ -143,6 +143,13 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.reference}"
+
+    @property
+    def record_id(self) -> str:
+        """The usage record it is about, empty where there is none: a refund names it in its reference."""
+        if self.kind == LedgerEntry.Kind.REFUND:
+            return self.reference.partition(":")[0]
+        return str(self.request or "")
 
 
 class Heartbeat(models.Model):

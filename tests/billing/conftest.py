@@ -8,12 +8,12 @@ import pytest
 
 from accounts import keys, members
 from accounts.keys import KeyRecord, build_record
-from accounts.models import APIKey, User
-from billing import ledger, pricing
+from accounts.models import APIKey, Organization, User
+from billing import ledger, pricing, proof
 from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
-from billing.models import Limit
+from billing.models import Limit, UsageRecord
 from billing.money import NANOS
-from billing.settles import Settlement, Tokens
+from billing.settles import Settlement, Tokens, settle_batch
 
 
 @pytest.fixture
@@ -68,3 +68,23 @@ def settle(admission: Admission, tokens: Tokens, **fields: Any) -> Settlement:
 
 def wallet_of(key: KeyRecord) -> Limit:
     return Limit.objects.get(kind=Limit.Kind.WALLET, organization=key.organization_id)
+
+
+@pytest.fixture
+def organization(make_key: Callable[..., KeyRecord]) -> Organization:
+    """An organization with one dollar."""
+    return Organization.objects.get(pk=make_key().organization_id)
+
+
+@pytest.fixture
+def charged(make_key: Callable[..., KeyRecord], admissions: Admissions, ask: Callable[..., HoldRequest]) -> UsageRecord:
+    """The record of a request that cost 0.001 of a key's dollar."""
+    [admission] = admissions.admit_batch([ask(make_key())])
+    assert isinstance(admission, Admission)
+    settle_batch([settle(admission, Tokens(input=1000))])
+    return UsageRecord.objects.select_related("organization").get(pk=admission.request.id)
+
+
+def assert_proven() -> None:
+    """Check that the books agree with themselves."""
+    assert proof.check_books_inside().differences == {}

@@ -336,3 +336,14 @@ def test_others_than_the_owner_change_only_themselves(owner):
     dora.refresh_from_db()
     owner.organization.refresh_from_db()
     assert (dora.name, owner.organization.name) == ("Dora", "alice")
+
+
+def test_a_refund_is_shown_in_the_wallet_and_with_its_request(alice, owner, record):
+    row = record()
+    ledger.refund(record=row, nanos=635_000, actor="root", reason="bad answer", reference="a")
+    wallet = text(alice.get("/console/wallet/"))
+    assert "refund of a charge" in wallet
+    assert f'href="/console/usage/{row.pk}/"' in wallet
+    page = text(alice.get(f"/console/usage/{row.pk}/"))
+    assert "Refunded" in page
+    assert "−$0.000635" in page

@@ -96,7 +96,7 @@ def test_a_statement_begins_and_ends_with_a_balance(owner, add_entry):
     add_entry("charge", -NANOS, NOVEMBER + timedelta(days=30))
     statement = statements.make_statement(organization=owner.organization, month=november(owner))
     assert (statement.opening, statement.closing) == (5 * NANOS, 13 * NANOS)
-    assert statement.kinds == [("Credit", 10 * NANOS), ("Charge", -2 * NANOS)]
+    assert statement.kinds == [("Top-up", 10 * NANOS), ("Charge", -2 * NANOS)]
 
 
 def test_it_adds_up_by_day_model_and_key(owner, add_record):

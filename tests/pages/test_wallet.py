@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts import attempts, members, people
 from accounts.models import Membership, User
+from billing import ledger
 from billing.ledger import get_wallet
 from billing.models import RedeemCode
 from billing.payments import codes
@@ -96,3 +97,16 @@ def test_a_form_from_another_site_redeems_nothing(owner, code):
     client.force_login(owner.user)
     assert redeem(client, code).status_code == 403
     assert RedeemCode.objects.get().redeemed_at is None
+
+
+def test_entries_have_names_for_people(alice, owner):
+    values = {"organization": owner.organization, "nanos": 10**9, "actor": "root", "reason": "a reason"}
+    ledger.credit(**values, reference="a")
+    ledger.payout(**values, reference="b")
+    ledger.reverse(**values, reference="c")
+    ledger.adjust(**values, reference="d")
+    page = text(alice.get(WALLET))
+    for name in ("top-up", "payout to the card", "reversal by the bank", "adjustment"):
+        assert f"<td>{name}</td>" in page
+    assert page.count("-$1.00") == 2
+    assert "root" not in page
