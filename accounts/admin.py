@@ -1,10 +1,12 @@
 """People, organizations, keys and invitations."""
 
-import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
@@ -12,6 +14,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -22,7 +25,9 @@ from accounts import keys
 from accounts.models import APIKey, Invitation, Membership, Organization, User
 from billing import ledger, money
 from billing.models import LedgerEntry, Limit, UsageRecord
+from smartoken import movements
 from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to, link_to_list, show_form
+from smartoken.movements import Movement, move_money
 
 INVITATION_DAYS = 7
 
@@ -87,20 +92,6 @@ class OrganizationForm(forms.ModelForm):
         return name
 
 
-class GrantForm(forms.Form):
-    """How much credit to give; ``usd`` becomes nano-dollars. The reference makes a second click harmless."""
-
-    usd = forms.CharField(label="Amount in US dollars", max_length=30, widget=UnfoldAdminTextInputWidget)
-    reason = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Shown in the ledger.")
-    reference = forms.UUIDField(widget=forms.HiddenInput)
-
-    def clean_usd(self) -> int:
-        try:
-            return money.parse_usd(self.cleaned_data["usd"], allow_zero=False)
-        except money.AmountError as error:
-            raise ValidationError(str(error)) from None
-
-
 @admin.register(Organization)
 class OrganizationAdmin(RowAdmin):
     form = OrganizationForm
@@ -111,7 +102,7 @@ class OrganizationAdmin(RowAdmin):
     fields = ("name", "time_zone", "wallet", "rows", "created_at", "closed_at")
     readonly_fields = ("wallet", "rows", "created_at", "closed_at")
     inlines = (MembershipInline,)
-    actions_detail: Any = ("grant_credit",)
+    actions_detail: Any = ("grant_credit", "adjust", "payout", "reverse")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=OuterRef("pk"))
@@ -122,7 +113,7 @@ class OrganizationAdmin(RowAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # made with its first member, at sign-up or by createkey
 
-    def has_grant_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+    def has_move_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("billing.add_ledgerentry")
 
     def kept_because(self, row: Any) -> str:
@@ -150,31 +141,37 @@ class OrganizationAdmin(RowAdmin):
         links = [link_to_list(model, text, organization__id__exact=row.pk) for model, text in tables]
         return format_html_join(" · ", "{}", ((link,) for link in links))
 
-    @action(description="Grant credit", url_path="grant-credit", permissions=["grant"], icon="add_card")
+    @action(description="Grant credit", url_path="grant-credit", permissions=["move"], icon="add_card")
     def grant_credit(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Give credit: a form on GET, the grant on POST."""
+        return self._move(request, object_id, movements.GRANT, ledger.grant)
+
+    @action(description="Adjust", url_path="adjust", permissions=["move"], icon="balance")
+    def adjust(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return self._move(request, object_id, movements.ADJUST, ledger.adjust)
+
+    @action(description="Payout", url_path="payout", permissions=["move"], icon="credit_card")
+    def payout(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return self._move(request, object_id, movements.PAYOUT, ledger.payout)
+
+    @action(description="Reverse", url_path="reverse", permissions=["move"], icon="undo")
+    def reverse(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return self._move(request, object_id, movements.REVERSE, ledger.reverse)
+
+    @method_decorator(reauthentication_required)
+    def _move(
+        self, request: HttpRequest, object_id: int, movement: Movement, write: Callable[..., LedgerEntry]
+    ) -> HttpResponse:
         organization = self.get_object(request, str(object_id))
         if organization is None:
             raise Http404
-        form = GrantForm(request.POST or None, initial={"reference": uuid.uuid4()})
-        if not form.is_valid():
-            return show_form(
-                self, request, organization, form, title="Grant credit", submit="Grant", fact=self.wallet(organization)
-            )
-        nanos, reason, reference = (form.cleaned_data[name] for name in ("usd", "reason", "reference"))
-        try:
-            ledger.grant(
-                organization=organization,
-                nanos=nanos,
-                actor=request.user.get_username(),
-                reason=reason,
-                reference=str(reference),
-            )
-        except ledger.LedgerError as error:
-            return self.refuse(request, str(error), str(object_id))
-        self.log_change(request, organization, f"Granted {money.format_usd(nanos)}: {reason}")
-        messages.success(request, f"{money.format_usd(nanos)} granted to {organization}.")
-        return redirect("admin:accounts_organization_change", object_id)
+        return move_money(
+            self,
+            request,
+            organization,
+            movement,
+            partial(write, organization=organization),
+            fact=self.wallet(organization),
+        )
 
 
 @admin.register(APIKey)

@@ -3,26 +3,31 @@
 import json
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 import billing.books.admin
 import billing.payments.admin  # noqa: F401
 from accounts.models import Organization
-from billing import money, pricing
+from billing import ledger, money, pricing
 from billing.models import Hold, LedgerEntry, Limit, Price, UsageRecord
 from routing.models import Model
+from smartoken import movements
 from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to
+from smartoken.movements import move_money
 
 SHOWN_CHARACTERS = 2000
 """How much of a text that came from a provider a page shows."""
@@ -97,10 +102,11 @@ class UsageRecordAdmin(MoneyAdmin):
         ("End", {"fields": ("status", "http_status", "error_code", "ended_by", "finish_reason")}),
         ("Tokens", {"fields": ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "count_source")}),
         ("Estimate", {"fields": ("input_estimate", "output_limit")}),
-        ("Money", {"fields": ("charge", "held", "uncollected", "price_text", "cost", "cost_currency")}),
+        ("Money", {"fields": ("charge", "refunded", "held", "uncollected", "price_text", "cost", "cost_currency")}),
         ("Latency", {"fields": ("first_token_ms", "total_ms")}),
         ("Ids", {"fields": ("client_request_id", "provider_request_id", "sdk_retry")}),
     )
+    actions_detail: Any = ("refund",)
     charge = staticmethod(show_usd("charge", "charge"))
     held = staticmethod(show_usd("held", "held"))
     uncollected = staticmethod(show_usd("uncollected", "not collected"))
@@ -125,6 +131,29 @@ class UsageRecordAdmin(MoneyAdmin):
     @display(description="price per 1M tokens")
     def price_text(self, row: UsageRecord) -> str:
         return describe_price(row.price)
+
+    def refunded(self, row: UsageRecord) -> str:
+        return "$" + money.usd(ledger.sum_refunds(record=row))
+
+    def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("billing.add_ledgerentry")
+
+    @action(description="Refund", url_path="refund", permissions=["refund"], icon="undo")
+    @method_decorator(reauthentication_required)
+    def refund(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        record = self.get_object(request, str(object_id))
+        if record is None:
+            raise Http404
+        left = record.charge_nanos - ledger.sum_refunds(record=record)
+        return move_money(
+            self,
+            request,
+            record,
+            movements.REFUND,
+            partial(ledger.refund, record=record),
+            fact=f"charged ${money.usd(record.charge_nanos)}, of which ${money.usd(left)} can be refunded.",
+            amount=money.usd(left),
+        )
 
 
 @admin.register(LedgerEntry)

@@ -16,14 +16,15 @@ class AmountError(ValueError):
     """A text that is not an amount of US dollars; the message says what to write."""
 
 
-def parse_usd(text: str | Decimal, *, allow_zero: bool = True) -> int:
+def parse_usd(text: str | Decimal, *, allow_zero: bool = True, allow_negative: bool = False) -> int:
     """Return nano-dollars for a text such as ``"12.50"``. Raises AmountError."""
     try:
         amount = Decimal(str(text).strip())
     except InvalidOperation:
         raise AmountError(f"{str(text)[:40]!r} is not an amount in US dollars; write one such as 12.50") from None
-    if not amount.is_finite() or amount < 0 or amount > MAX_USD or (amount == 0 and not allow_zero):
-        raise AmountError(f"{str(text)[:40]} is out of range; write an amount between 0 and 1000000000")
+    least = -MAX_USD if allow_negative else 0
+    if not amount.is_finite() or not least <= amount <= MAX_USD or (amount == 0 and not allow_zero):
+        raise AmountError(f"{str(text)[:40]} is out of range; write an amount between {least} and {MAX_USD}")
     nanos = amount * NANOS
     if nanos != nanos.to_integral_value():
         raise AmountError(f"{str(text)[:40]} has more than 9 decimal places")

@@ -2,12 +2,14 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
@@ -80,6 +82,7 @@ class RedeemCodeAdmin(ReadOnlyAdmin):
         return link_to(row.organization)
 
     @action(description="Make codes", url_path="make", permissions=["make"], icon="add_card")
+    @method_decorator(reauthentication_required)
     def make(self, request: HttpRequest) -> HttpResponse:
         """Ask how many; the answer to the form is the one page that shows them."""
         form = CodesForm(request.POST or None)
