@@ -2,7 +2,6 @@ import uuid
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from accounts import keys, people
 from accounts.keys import build_record
