@@ -5,8 +5,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar
 
+from allauth.account.decorators import reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db.models import Count, Q
@@ -254,9 +256,26 @@ class UpstreamAdmin(RowAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("slug", "credential_state") if obj else ("credential_state",)
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if request.POST.get("new_credential") or request.POST.get("forget_credential"):
+            _require_recent_sign_in(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
     @display(description="credential")
     def credential_state(self, row: Upstream) -> str:
         return credentials.describe_credential(row)
+
+
+def _require_recent_sign_in(request: HttpRequest) -> None:
+    """Lead to the page that asks for the password again; the form has to be filled in once more behind it."""
+    try:
+        reauthentication_required(lambda request: None)(request)
+    except ReauthenticationRequired:
+        messages.warning(request, "Nothing was saved. Confirm that it is you, then enter the credential again.")
+        request.method = "GET"  # of a POST, allauth keeps the fields in the session: the credential too
+        raise
 
 
 class RouteForm(forms.ModelForm):

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import IntegrityError
@@ -47,6 +49,9 @@ class SmartokenAdminSite(UnfoldAdminSite):
         return csp_override(ADMIN_CSP)(super().admin_view(view, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        if super().has_permission(request) and not self.has_second_factor(request):
+            messages.warning(request, "The admin asks for a second factor: set one up here, then open it again.")
+            return redirect("mfa_index")
         return secure_admin_login(super().login)(request, extra_context=extra_context)  # type: ignore[no-untyped-call]
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -56,8 +61,11 @@ class SmartokenAdminSite(UnfoldAdminSite):
         return super().has_permission(request) and self.has_second_factor(request)
 
     def has_second_factor(self, request: HttpRequest) -> bool:
-        """Tell whether this sign-in is strong enough for an administrator; every one is, for now."""
-        return True
+        """Tell whether this person signs in strongly enough for an administrator."""
+        if not settings.ADMIN_SECOND_FACTOR:
+            return True
+        factors = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+        return request.user.is_authenticated and is_mfa_enabled(request.user, factors)
 
 
 class RowAdmin(ModelAdmin):

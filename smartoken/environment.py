@@ -50,6 +50,7 @@ SETTINGS = [
     Setting("STRIPE_SECRET_KEY", str, "", "Stripe's secret key. With the next one, people pay by Stripe Checkout."),
     Setting("STRIPE_WEBHOOK_SECRET", str, "", "Signing secret of the webhook endpoint, which is at /payments/stripe/."),
     Setting("STRIPE_API_BASE", str, "", "Address of a stand-in for Stripe's API, for tests. Empty: Stripe's own."),
+    Setting("SMARTOKEN_ADMIN_SECOND_FACTOR", bool, None, "Ask staff for a second factor. Empty: not with SQLite."),
     Setting("SMARTOKEN_DEMO", bool, None, "Serve pools without a route by the built-in demo. Empty: only with SQLite."),
     Setting("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS", bool, False, "1 allows upstreams on private and loopback addresses."),
     Setting("SMARTOKEN_DRAIN_SECONDS", float, 30.0, "How long open answers may run on after TERM."),

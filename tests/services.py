@@ -136,6 +136,7 @@ def _prepare_environment() -> None:
     os.environ.update(
         SMARTOKEN_DATA=data,
         SMARTOKEN_DEMO="1",
+        SMARTOKEN_ADMIN_SECOND_FACTOR="0",
         SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS="1",
         SIGNUP_CREDIT_USD="1",
         DJANGO_ALLOW_ASYNC_UNSAFE="true",  # Playwright's sync API keeps a loop in the main thread

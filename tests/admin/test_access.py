@@ -1,12 +1,13 @@
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from billing.models import LedgerEntry
 from routing.pools import add_upstream
-from smartoken.admin import SmartokenAdminSite
 
 ALLOWED_INLINE = "script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
 
@@ -31,9 +32,39 @@ def test_staff_sees_only_what_it_has_the_permission_for(db):
     assert client.get(reverse("admin:routing_upstream_changelist")).status_code == 403
 
 
-def test_a_weak_sign_in_can_be_refused(root, monkeypatch):
-    monkeypatch.setattr(SmartokenAdminSite, "has_second_factor", lambda self, request: False)
-    assert root.get("/admin/").status_code == 302
+@pytest.fixture
+def strict(settings):
+    """A site whose staff needs a second factor."""
+    settings.ADMIN_SECOND_FACTOR = True
+
+
+def test_staff_without_a_second_factor_is_led_to_set_one_up(root, strict):
+    answer = root.get("/admin/accounts/organization/", follow=True)
+    assert answer.redirect_chain[-1][0] == reverse("mfa_index")
+    assert "The admin asks for a second factor" in answer.content.decode()
+
+
+@pytest.mark.parametrize(("kind", "status"), [("totp", 200), ("webauthn", 200), ("recovery_codes", 302)])
+def test_an_app_or_a_key_is_a_second_factor_and_a_recovery_code_is_none(root, strict, kind, status):
+    Authenticator.objects.create(user=User.objects.get(), type=kind, data={})
+    assert root.get("/admin/").status_code == status
+
+
+def test_without_a_second_factor_nothing_is_changed(root, strict, member):
+    url = reverse("admin:accounts_organization_grant_credit", args=[member.organization_id])
+    given = {"usd": "1", "reason": "x", "reference": "0" * 32}
+    assert root.post(url, given).status_code == 302
+    assert LedgerEntry.objects.filter(actor="root@example.com").count() == 0
+
+
+def test_others_are_not_told_of_second_factors(strict, db):
+    client = Client()
+    client.force_login(User.objects.create_user("dev@example.com"))
+    assert client.get("/admin/", follow=True).status_code == 403
+
+
+def test_a_site_for_trying_out_asks_for_none(root):
+    assert root.get("/admin/").status_code == 200
 
 
 def test_the_content_policy_is_relaxed_for_the_admin_alone(root, client):

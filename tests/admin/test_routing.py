@@ -2,8 +2,10 @@ import logging
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from billing.models import Price
 from routing import credentials
 from routing.models import Model, Pool, Provider, Route, Upstream
@@ -57,6 +59,20 @@ def test_an_empty_field_keeps_the_credential_and_a_switch_forgets_it(root):
     assert credentials.read_credential(Upstream.objects.get()) == CANARY
     assert root.post(url, upstream_fields(forget_credential="on")).status_code == 302
     assert credentials.read_credential(Upstream.objects.get()) is None
+
+
+def test_a_credential_needs_a_recent_sign_in_and_waits_in_no_session(db, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    upstream = add_upstream(family="kimi", base_url="https://a.com", upstream_model="m", credential="first").upstream
+    url = reverse("admin:routing_upstream_change", args=[upstream.pk])
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss@example.com", "a pass phrase"))
+    for given in ({"new_credential": CANARY}, {"forget_credential": "on"}):
+        answer = client.post(url, upstream_fields(**given))
+        assert answer.headers["Location"].startswith("/accounts/reauthenticate/?next=")
+        assert CANARY not in str(dict(client.session))
+    assert credentials.read_credential(Upstream.objects.get()) == "first"
+    assert client.post(url, upstream_fields()).headers["Location"] == reverse("admin:routing_upstream_changelist")
 
 
 @pytest.mark.parametrize(
