@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.keys import KeyRecord, build_record, playground_key
 from routing import endpoints, sse
+from routing.call import Call
 from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
@@ -109,16 +110,14 @@ async def _run(request: HttpRequest, request_id: Any) -> HttpResponseBase:
     body = {name: asked[name] for name in SENT if asked.get(name) is not None} | {"stream": True}
     chat = check_chat(body, len(raw))
     client = PageClient()
-    journey = Journey(
-        runtime,
+    call = Call(
+        id=request_id,
         key=key,
         chat=chat,
         model=endpoints.find_model(runtime.snapshot, key, chat.model),
-        request_id=request_id,
-        client=client,
         own_address=tuple(request.scope["server"]),  # type: ignore[attr-defined]
     )
-    return await _start(journey, client)
+    return await _start(Journey(runtime, call, client), client)
 
 
 def _find_key(request: HttpRequest) -> KeyRecord:

@@ -1,9 +1,27 @@
-"""What an answer says about the limits of a key: in its headers, and in a refusal."""
+"""What an answer says about itself and about the limits of a key: in its headers, and in a refusal."""
 
 from billing import money
-from billing.holds import Refusal
+from billing.holds import Admission, Refusal
 from billing.models import Limit
+from routing.call import Call
+from routing.client import Headers
 from routing.errors import GatewayError, limit_details
+from routing.progress import Progress
+
+
+def describe_answer(call: Call, admission: Admission, progress: Progress) -> Headers:
+    """Return the headers that hold for this answer whenever it is given."""
+    if call.chat.stream:
+        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+    else:
+        headers = [(b"content-type", b"application/json")]
+    if call.chat.output_limit is None or admission.is_lowered:
+        headers.append((b"x-smartoken-output-limit", str(admission.output_limit).encode()))
+    if progress.dropped:
+        headers.append((b"x-smartoken-dropped", ", ".join(progress.dropped).encode()))
+    if progress.route and progress.route.upstream.is_demo:
+        headers.append((b"x-smartoken-demo", b"true"))
+    return headers
 
 
 def budget_headers(left: dict[str, int | None]) -> list[tuple[bytes, bytes]]:

@@ -46,10 +46,11 @@ class Ending:
         return self.error.code if self.error else ""
 
     @classmethod
-    def completed(cls, finish_reason: str, *, has_left: bool, is_kept: bool = False) -> "Ending":
-        """``is_kept``: the client that has left may ask for the answer again."""
-        ended_by = EndedBy.CLIENT if has_left else EndedBy.LIMIT if finish_reason == "length" else EndedBy.COMPLETED
-        return cls(Status.ABORTED if has_left and not is_kept else Status.COMPLETED, 200, ended_by)
+    def completed(cls, finish_reason: str, *, has_left: bool, is_alone: bool = False) -> "Ending":
+        """``is_alone``: the client has left, but its Idempotency-Key kept the answer going."""
+        has_gone = has_left or is_alone
+        ended_by = EndedBy.CLIENT if has_gone else EndedBy.LIMIT if finish_reason == "length" else EndedBy.COMPLETED
+        return cls(Status.ABORTED if has_left else Status.COMPLETED, 200, ended_by)
 
     @classmethod
     def client_left(cls) -> "Ending":

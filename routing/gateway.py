@@ -17,40 +17,36 @@ not read, by its task being cancelled with a reason set: nothing else cancels it
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
-from accounts.keys import KeyRecord
 from billing import idempotency, money
 from billing.batcher import LedgerUnavailableError, OverloadedError
-from billing.holds import Admission, HoldRequest, Refusal
-from billing.idempotency import Claim, Conflict, Recorded
+from billing.holds import Admission, Refusal
+from billing.idempotency import Conflict, Recorded
 from billing.models import UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
-from routing.answers import budget_headers, refusal_error
+from routing.answers import budget_headers, describe_answer, refusal_error
+from routing.call import Call
 from routing.client import Client, Headers
 from routing.dialects.base import Dialect, UpstreamFault
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError
+from routing.patience import find_overdue, needs_comment
 from routing.progress import Progress, milliseconds
-from routing.replays import Recorder, conflict_error, usage_without_cost
-from routing.requests import ChatRequest
-from routing.rewrite import StreamRewriter, rewrite_answer, usage_object
+from routing.replays import Recorder, conflict_error, replay, usage_without_cost
+from routing.rewrite import StreamRewriter, usage_object
 from routing.runtime import Runtime
-from routing.selection import Selection, select_routes
-from routing.snapshot import ModelRecord, RouteRecord
+from routing.selection import select_routes
+from routing.snapshot import RouteRecord
 from routing.upstream import UpstreamAnswer
 
 SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
 MAX_DRAINS = 200
 """So many answers a process reads to their end for clients that have left."""
-COMMENT_SECONDS = 15.0
 CHECKPOINT_SECONDS = 2.0
 """With the ticker's own second, a crash loses three seconds of a stream at the most."""
 
@@ -58,38 +54,13 @@ logger = logging.getLogger(__name__)
 
 
 class Journey:
-    def __init__(
-        self,
-        runtime: Runtime,
-        *,
-        key: KeyRecord,
-        chat: ChatRequest,
-        model: ModelRecord,
-        request_id: UUID,
-        client: Client,
-        own_address: tuple[str, int],
-        client_request_id: str = "",
-        sdk_retry: int = 0,
-        may_lower: bool = False,
-        claim: Claim | None = None,
-        headers: Sequence[tuple[bytes, bytes]] = (),
-    ) -> None:
+    def __init__(self, runtime: Runtime, call: Call, client: Client) -> None:
         self._runtime = runtime
-        self._key = key
-        self.key_id = key.id
-        self._chat = chat
-        self._model = model
-        self._id = request_id
-        self._claim = claim
-        self._recorder = Recorder(client) if claim else None
+        self._call = call
+        self.key_id = call.key.id
+        self._recorder = Recorder(client) if call.claim else None
         self._client = self._recorder or client
-        self._own_address = own_address
-        self._client_request_id = client_request_id
-        self._sdk_retry = sdk_retry
-        self._may_lower = may_lower
-        self._headers = list(headers)
-        self._progress = Progress()
-        self._created = int(time.time())
+        self._progress = Progress(call)
         self._checkpointed: tuple[float, int] = (0.0, 0)
         self._is_interruptible = False
         self._interruption = ""
@@ -107,57 +78,33 @@ class Journey:
             self._runtime.drains.discard(self)
 
     async def _run(self) -> None:
-        self._check_output_limit()
-        chosen = select_routes(self._model, self._chat, health=self._runtime.health, chooser=self._runtime.chooser)
+        call, runtime = self._call, self._runtime
+        call.check_output_limit()
+        chosen = select_routes(call.model, call.chat, health=runtime.health, chooser=runtime.chooser)
         if not chosen.candidates and not await self._is_claimed():
-            raise self._no_route(chosen)
+            raise chosen.explain_none(call.model)
         decision = await self._admit()
         if isinstance(decision, Recorded):
-            await self._replay(decision)
+            assert self._recorder
+            await replay(decision, recorder=self._recorder, reader=runtime.reader)
             return
         self._admission = decision
         self._progress.note_skipped(chosen.skipped)
         self._task = asyncio.current_task()
-        self._runtime.journeys.add(self)
+        runtime.journeys.add(self)
         ending = await self._reach_end(chosen.candidates)
         tokens, outcome = await self._settle(ending)
         await self._finish(ending, tokens, outcome)
 
-    def _check_output_limit(self) -> None:
-        asked, most = self._chat.output_limit, self._model.max_output_tokens
-        if asked and asked > most:
-            problem = f"{self._model.slug} answers with at most {most} tokens; ask for fewer."
-            raise GatewayError("invalid_request", problem, "max_tokens")
-
-    def _no_route(self, chosen: Selection) -> GatewayError:
-        reasons = {skipped.reason for skipped in chosen.skipped}
-        if reasons <= {"cooldown"}:
-            return GatewayError("no_healthy_route", retry_after=5)
-        lacking = ", ".join(sorted(reasons - {"cooldown"}))
-        return GatewayError(
-            "invalid_request", f"No route of {self._model.slug} on this site can carry this request: {lacking}."
-        )
-
     async def _is_claimed(self) -> bool:
         """Tell whether the Idempotency-Key was sent before: a recorded answer needs no route."""
-        if not self._claim:
-            return False
-        return await self._runtime.reader.run(idempotency.is_claimed, self._key.id, self._claim)
-
-    async def _replay(self, recorded: Recorded) -> None:
-        """Give the answer of an earlier request again. Raises GatewayError."""
-        assert self._recorder
-        kept = await self._runtime.reader.run(idempotency.read_answer, recorded.request)
-        if kept is None:  # it has expired this very moment
-            raise conflict_error(Conflict.RUNNING)
-        original = (b"x-smartoken-original-request", str(recorded.request).encode())
-        headers = [*budget_headers(recorded.left), (b"x-smartoken-replayed", b"true"), original]
-        await self._recorder.replay(kept, headers)
+        claim = self._call.claim
+        return claim is not None and await self._runtime.reader.run(idempotency.is_claimed, self.key_id, claim)
 
     async def _admit(self) -> Admission | Recorded:
         """Hold the most this request can cost, or find its answer recorded. Raises GatewayError."""
         try:
-            future = self._runtime.ledger.admit(self._hold_request())
+            future = self._runtime.ledger.admit(self._call.hold_request(self._runtime.estimator))
             decision = await asyncio.shield(future)
         except OverloadedError:
             raise GatewayError("overloaded", retry_after=1) from None
@@ -167,35 +114,11 @@ class Journey:
             future.add_done_callback(self._release_late)
             raise
         if isinstance(decision, Refusal):
-            raise refusal_error(decision, may_see_wallet=self._key.may_see_wallet)
+            raise refusal_error(decision, may_see_wallet=self._call.key.may_see_wallet)
         if isinstance(decision, Conflict):
             raise conflict_error(decision)
         assert isinstance(decision, Admission | Recorded)
         return decision
-
-    def _hold_request(self) -> HoldRequest:
-        model, chat = self._model, self._chat
-        return HoldRequest(
-            id=self._id,
-            key=self._key,
-            model=model.slug,
-            price=model.price,
-            input_bound=min(chat.input_bound(model.tokens_per_byte_bound), model.context_length),
-            output_limit=chat.output_limit,
-            default_output=self._default_output(),
-            choices=chat.choices,
-            may_lower=self._may_lower,
-            stream=chat.stream,
-            client_request_id=self._client_request_id,
-            sdk_retry=self._sdk_retry,
-            seconds=settings.ANSWER_SECONDS,
-            claim=self._claim,
-        )
-
-    def _default_output(self) -> int:
-        """Return the output limit of a request that names none: what its context leaves, where that is less."""
-        likely_input = self._runtime.estimator.likely_input(self._model.slug, self._chat.input_size)
-        return max(1, min(self._model.default_output_tokens, self._model.context_length - likely_input))
 
     def _release_late(self, future: "asyncio.Future[Any]") -> None:
         """Give back a hold that was granted after its journey had been cancelled."""
@@ -247,24 +170,24 @@ class Journey:
         return Ending.failed(fault)
 
     def _completed(self) -> Ending:
-        has_left, is_kept = self._client.has_left, False
-        if self._recorder and self._recorder.is_alone and not has_left:
-            has_left = is_kept = True
-        return Ending.completed(self._progress.finish_reason, has_left=has_left, is_kept=is_kept)
+        is_alone = self._recorder is not None and self._recorder.is_alone
+        return Ending.completed(self._progress.finish_reason, has_left=self._client.has_left, is_alone=is_alone)
 
     async def _try_route(self, route: RouteRecord) -> None:
         """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
         self._progress.begin_route(route)
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
-        built = dialect.build(self._chat.body, model=route.upstream_model, output_limit=self._admission.output_limit)
+        built = dialect.build(
+            self._call.chat.body, model=route.upstream_model, output_limit=self._admission.output_limit
+        )
         self._progress.dropped = built.dropped
         answer: UpstreamAnswer | None = None
         self._is_interruptible = True
         try:
-            answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._own_address)
+            answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._call.own_address)
             self._progress.provider_request_id = answer.request_id
-            if self._chat.stream:
+            if self._call.chat.stream:
                 await self._relay(answer, dialect)
             else:
                 self._progress.whole = dialect.read_answer(await answer.read_all())
@@ -277,12 +200,7 @@ class Journey:
 
     async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
-        stream = self._progress.stream = StreamRewriter(
-            model=self._model.slug,
-            completion_id=f"chatcmpl-{self._id.hex}",
-            include_usage=self._chat.include_usage,
-            dialect=dialect,
-        )
+        stream = self._progress.open_stream(dialect)
         splitter = sse.EventSplitter()
         async for read in answer.reads():
             if await self._pass_on(stream, splitter.feed(read)):
@@ -336,14 +254,19 @@ class Journey:
             # An answer that exists is finished all the same; the hold protects the money.
             return tokens, None
         if outcome.uncollected:
-            logger.error("uncollected: request %s, %d nano-dollars", self._id, outcome.uncollected)
+            logger.error("uncollected: request %s, %d nano-dollars", self._call.id, outcome.uncollected)
         return tokens, outcome
 
     def _seal(self, recorder: Recorder, tokens: Tokens) -> bytes | None:
         """Return the answer as an Idempotency-Key keeps it; whatever breaks here, the settle must go on."""
+        assert self._admission
         try:
-            last = self._write_last(usage_without_cost(tokens))
-            return recorder.seal(last, headers=self._describe_answer(), text_size=self._progress.delivered_size)
+            last = self._progress.write_last(usage_without_cost(tokens))
+            return recorder.seal(
+                last,
+                headers=describe_answer(self._call, self._admission, self._progress),
+                text_size=self._progress.delivered_size,
+            )
         except Exception as error:
             logger.exception("an answer can't be kept: %s", type(error).__name__)
             return None
@@ -352,8 +275,8 @@ class Journey:
         return choose_tokens(
             usage=self._progress.usage,
             size=self._progress.delivered_size,
-            input_size=self._chat.input_size,
-            model=self._model,
+            input_size=self._call.chat.input_size,
+            model=self._call.model,
             estimator=self._runtime.estimator,
         )
 
@@ -395,9 +318,9 @@ class Journey:
         if ending.error:
             if not self._client.has_started:
                 raise ending.error
-            await self._client.finish(sse.write_event(ending.error_event(str(self._id))))
+            await self._client.finish(sse.write_event(ending.error_event(str(self._call.id))))
             return
-        body = self._write_last(usage_object(tokens, outcome.charge if outcome else self._charge_of(tokens)))
+        body = self._progress.write_last(usage_object(tokens, outcome.charge if outcome else self._charge_of(tokens)))
         if self._progress.stream:
             if not self._client.has_started:
                 await self._client.start(200, self._answer_headers())
@@ -405,43 +328,15 @@ class Journey:
             await self._client.start(200, self._answer_headers(outcome, length=len(body)))
         await self._client.finish(body)
 
-    def _write_last(self, usage: dict[str, Any]) -> bytes:
-        """Return the last piece of a good answer: a stream's last events, or a whole body."""
-        if self._progress.stream:
-            return self._progress.stream.finish(usage)
-        assert self._progress.whole
-        return rewrite_answer(
-            self._progress.whole,
-            model=self._model.slug,
-            completion_id=f"chatcmpl-{self._id.hex}",
-            created=self._created,
-            usage=usage,
-        )
-
     def _charge_of(self, tokens: Tokens) -> int:
-        return money.charge(tokens.input, tokens.cached, tokens.output, self._model.price.micros)
+        return money.charge(tokens.input, tokens.cached, tokens.output, self._call.model.price.micros)
 
     def _answer_headers(self, outcome: Outcome | None = None, length: int | None = None) -> Headers:
         assert self._admission
-        headers = [*self._headers, *budget_headers(outcome.left if outcome else self._admission.left)]
+        headers = budget_headers(outcome.left if outcome else self._admission.left)
         if length is not None:
             headers.append((b"content-length", str(length).encode()))
-        return [*headers, *self._describe_answer()]
-
-    def _describe_answer(self) -> Headers:
-        """Return the headers that hold for this answer whenever it is given."""
-        assert self._admission
-        if self._chat.stream:
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-        else:
-            headers = [(b"content-type", b"application/json")]
-        if self._chat.output_limit is None or self._admission.is_lowered:
-            headers.append((b"x-smartoken-output-limit", str(self._admission.output_limit).encode()))
-        if self._progress.dropped:
-            headers.append((b"x-smartoken-dropped", ", ".join(self._progress.dropped).encode()))
-        if self._progress.route and self._progress.route.upstream.is_demo:
-            headers.append((b"x-smartoken-demo", b"true"))
-        return headers
+        return [*headers, *describe_answer(self._call, self._admission, self._progress)]
 
     # --- what the ticker and the connection ask -----------------------------------
 
@@ -464,7 +359,7 @@ class Journey:
 
     def _outlives_client(self) -> bool:
         bills_on = bool(self._progress.route and self._progress.route.upstream.bills_after_abort)
-        return bills_on or not self._chat.stream or self._recorder is not None
+        return bills_on or not self._call.chat.stream or self._recorder is not None
 
     def interrupt(self, reason: str) -> None:
         """Stop waiting for the upstream or the client, for this reason; the journey then ends itself."""
@@ -473,29 +368,12 @@ class Journey:
             self._task.cancel()
 
     def tick(self, now: float) -> None:
-        if reason := self._overdue(now):
+        asked = (self._call, self._progress, self._client, now)
+        if reason := find_overdue(*asked):
             self.interrupt(reason)
-        elif self._is_silent(now):
+        elif self._is_interruptible and needs_comment(*asked):
             self._progress.spoke_at = now
             self._client.comment(self._answer_headers())
-
-    def _overdue(self, now: float) -> str:
-        blocked_since = self._client.blocked_since
-        if blocked_since is not None:
-            return "stall" if now - blocked_since > settings.CLIENT_STALL_SECONDS else ""
-        if now - self._progress.began_at > settings.ANSWER_SECONDS:
-            return "deadline"
-        silent = now - self._progress.heard_at
-        if self._progress.has_content:
-            return "idle" if silent > settings.IDLE_SECONDS else ""
-        patient = self._model.thinks or not self._chat.stream
-        limit = settings.FIRST_BYTE_THINKING_SECONDS if patient else settings.FIRST_BYTE_SECONDS
-        return "first_byte" if silent > limit else ""
-
-    def _is_silent(self, now: float) -> bool:
-        if not self._chat.stream or self._client.has_left or self._client.blocked_since is not None:
-            return False
-        return now - self._progress.spoke_at > COMMENT_SECONDS and self._is_interruptible
 
     def take_checkpoint(self, now: float) -> tuple[UUID, dict[str, Any]] | None:
         """Return what was delivered, for the case of a crash; None where nothing changed since the last time."""
@@ -505,9 +383,9 @@ class Journey:
             return None
         self._checkpointed = (now, stream.size)
         estimator = self._runtime.estimator
-        return self._id, {
-            "input": estimator.likely_input(self._model.slug, self._chat.input_size),
-            "output": estimator.likely_output(self._model.slug, stream.size),
+        return self._call.id, {
+            "input": estimator.likely_input(self._call.model.slug, self._call.chat.input_size),
+            "output": estimator.likely_output(self._call.model.slug, stream.size),
             **self._progress.describe_route(),
             "first_token_ms": self._progress.first_token_ms,
             "attempts": self._progress.attempts,

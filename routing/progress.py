@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from routing import dialects
-from routing.dialects.base import UpstreamFault, Usage, clean_text
-from routing.rewrite import StreamRewriter, message_size
+from routing.call import Call
+from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
+from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
 from routing.snapshot import RouteRecord
 
@@ -21,7 +22,9 @@ def milliseconds(start: float, end: float) -> int:
 class Progress:
     """State of one journey. ``stream`` or ``whole`` is what the current route has answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._created = int(time.time())
         self.began_at = time.monotonic()
         self.heard_at = self.began_at
         """When the upstream last sent something, or was called."""
@@ -40,6 +43,29 @@ class Progress:
         self.route, self.stream, self.whole = route, None, None
         self.provider_request_id = ""
         self.heard_at = time.monotonic()
+
+    def open_stream(self, dialect: Dialect) -> StreamRewriter:
+        """Begin with the current route's stream."""
+        self.stream = StreamRewriter(
+            model=self._call.model.slug,
+            completion_id=self._call.completion_id,
+            include_usage=self._call.chat.include_usage,
+            dialect=dialect,
+        )
+        return self.stream
+
+    def write_last(self, usage: dict[str, Any]) -> bytes:
+        """Return the last piece of a good answer: a stream's last events, or a whole body."""
+        if self.stream:
+            return self.stream.finish(usage)
+        assert self.whole
+        return rewrite_answer(
+            self.whole,
+            model=self._call.model.slug,
+            completion_id=self._call.completion_id,
+            created=self._created,
+            usage=usage,
+        )
 
     # --- what the answer says --------------------------------------------------
 

@@ -16,10 +16,12 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from accounts.reader import Reader
 from billing import money
-from billing.idempotency import Claim, Conflict, Kept
+from billing.idempotency import Claim, Conflict, Kept, Recorded, read_answer
 from billing.settles import Tokens
 from routing import cipher
+from routing.answers import budget_headers
 from routing.client import Client, Headers
 from routing.errors import GatewayError
 from routing.rewrite import usage_object
@@ -169,7 +171,7 @@ class Recorder:
         return Answer(told, self._size, b"".join(self._parts), after).seal()
 
     async def replay(self, kept: Kept, headers: Headers) -> None:
-        """Send the answer of the first time, all at once. Raises GatewayError."""
+        """Send a recorded answer, all at once. Raises GatewayError."""
         answer = Answer.unseal(kept.answer)
         end = answer.end(kept.charge)
         own = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
@@ -179,3 +181,13 @@ class Recorder:
         for piece in answer.pieces():
             await self._pass_on(piece)
         await self.finish(end)
+
+
+async def replay(recorded: Recorded, *, recorder: Recorder, reader: Reader) -> None:
+    """Give the answer of an earlier request to the client of this one. Raises GatewayError."""
+    kept = await reader.run(read_answer, recorded.request)
+    if kept is None:  # it has expired this very moment
+        raise conflict_error(Conflict.RUNNING)
+    original = (b"x-smartoken-original-request", str(recorded.request).encode())
+    headers = [*budget_headers(recorded.left), (b"x-smartoken-replayed", b"true"), original]
+    await recorder.replay(kept, headers)

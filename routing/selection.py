@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from routing.errors import GatewayError
 from routing.health import Health
 from routing.requests import ChatRequest
 from routing.snapshot import ModelRecord, RouteRecord
@@ -22,6 +23,15 @@ class Skipped:
 class Selection:
     candidates: list[RouteRecord]
     skipped: list[Skipped]
+
+    def explain_none(self, model: ModelRecord) -> GatewayError:
+        """Return the error for a request that has no candidate."""
+        reasons = {skipped.reason for skipped in self.skipped}
+        if reasons <= {"cooldown"}:
+            return GatewayError("no_healthy_route", retry_after=5)
+        lacking = ", ".join(sorted(reasons - {"cooldown"}))
+        problem = f"No route of {model.slug} on this site can carry this request: {lacking}."
+        return GatewayError("invalid_request", problem)
 
 
 def select_routes(

@@ -20,6 +20,7 @@ from django.db import DatabaseError
 from accounts.keys import KeyRecord
 from accounts.ratelimit import RateState
 from routing import endpoints, sse
+from routing.call import Call
 from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
@@ -226,20 +227,18 @@ async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -
         claim = read_claim(exchange.headers.get(b"idempotency-key"), path=exchange.path.rstrip("/"), body=body)
         del parts, body
         model = endpoints.find_model(runtime.snapshot, key, chat.model)
-        journey = Journey(
-            runtime,
+        call = Call(
+            id=exchange.request_id,
             key=key,
             chat=chat,
             model=model,
-            request_id=exchange.request_id,
-            client=exchange,
             own_address=tuple(exchange.scope["server"]),
             client_request_id=exchange.client_request_id,
             sdk_retry=_read_sdk_retry(exchange.headers),
             may_lower=exchange.headers.get(b"x-smartoken-lower-limit") == b"1",
             claim=claim,
         )
-        await _watch(exchange, journey)
+        await _watch(exchange, Journey(runtime, call, exchange))
     finally:
         runtime.body_bytes -= size_read
 

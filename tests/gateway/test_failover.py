@@ -254,9 +254,9 @@ def test_a_missing_credential_is_not_sent_as_none(caller, add_route, upstream):
 
 @pytest.fixture
 def quick_comments(monkeypatch):
-    from routing import gateway
+    from routing import patience
 
-    monkeypatch.setattr(gateway, "COMMENT_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "COMMENT_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "slow", "busy"])

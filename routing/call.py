@@ -1,0 +1,65 @@
+"""A chat request that is to be answered: who asks for what, and what it may cost."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts.keys import KeyRecord
+from billing.holds import HoldRequest
+from billing.idempotency import Claim
+from routing.errors import GatewayError
+from routing.estimates import Estimator
+from routing.requests import ChatRequest
+from routing.snapshot import ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``own_address`` is where this server was reached; ``claim`` that of an Idempotency-Key."""
+
+    id: UUID
+    key: KeyRecord
+    chat: ChatRequest
+    model: ModelRecord
+    own_address: tuple[str, int]
+    client_request_id: str = ""
+    sdk_retry: int = 0
+    may_lower: bool = False
+    claim: Claim | None = None
+
+    @property
+    def completion_id(self) -> str:
+        return f"chatcmpl-{self.id.hex}"
+
+    def check_output_limit(self) -> None:
+        """Raise GatewayError where the client asks for more than the model can answer."""
+        asked, most = self.chat.output_limit, self.model.max_output_tokens
+        if asked and asked > most:
+            problem = f"{self.model.slug} answers with at most {most} tokens; ask for fewer."
+            raise GatewayError("invalid_request", problem, "max_tokens")
+
+    def hold_request(self, estimator: Estimator) -> HoldRequest:
+        """Return what to ask of the ledger."""
+        model, chat = self.model, self.chat
+        return HoldRequest(
+            id=self.id,
+            key=self.key,
+            model=model.slug,
+            price=model.price,
+            input_bound=min(chat.input_bound(model.tokens_per_byte_bound), model.context_length),
+            output_limit=chat.output_limit,
+            default_output=self._default_output(estimator),
+            choices=chat.choices,
+            may_lower=self.may_lower,
+            stream=chat.stream,
+            client_request_id=self.client_request_id,
+            sdk_retry=self.sdk_retry,
+            seconds=settings.ANSWER_SECONDS,
+            claim=self.claim,
+        )
+
+    def _default_output(self, estimator: Estimator) -> int:
+        """Return the output limit of a request that names none: what its context leaves, where that is less."""
+        likely_input = estimator.likely_input(self.model.slug, self.chat.input_size)
+        return max(1, min(self.model.default_output_tokens, self.model.context_length - likely_input))
