@@ -47,6 +47,7 @@ SETTINGS = [
     Setting("EMAIL_URL", str, "", "How mail is sent, e.g. smtp+tls://user:password@host:587. Empty: links are shown."),
     Setting("MAIL_FROM", str, "", "Sender of mails. Empty: no-reply at the public host."),
     Setting("ALARM_EMAILS", list, [], "Who gets a mail when the books differ, once an hour. Needs EMAIL_URL."),
+    Setting("SMARTOKEN_OPERATOR", str, "", "Who runs the site, name and place: stands on receipts beside its address."),
     Setting("STRIPE_SECRET_KEY", str, "", "Stripe's secret key. With the next one, people pay by Stripe Checkout."),
     Setting("STRIPE_WEBHOOK_SECRET", str, "", "Signing secret of the webhook endpoint, which is at /payments/stripe/."),
     Setting("STRIPE_API_BASE", str, "", "Address of a stand-in for Stripe's API, for tests. Empty: Stripe's own."),

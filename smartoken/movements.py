@@ -44,13 +44,15 @@ PAYOUT = Movement(
     "Payout",
     "Write payout",
     "paid out of",
-    "Writes down what goes back to the card, at most what is available. Send the money itself through the bank.",
+    "Writes down what goes back to the card, at most what is available. Send the money itself through the bank. "
+    "A refund made in Stripe needs nothing here: its reversal follows by itself.",
 )
 REVERSE = Movement(
     "Reverse",
     "Reverse",
     "taken back from",
-    "Writes down what the bank took back. The balance may become negative; then calls are refused until it is not.",
+    "Writes down what the bank took back. The balance may become negative; then calls are refused until it is not. "
+    "Refunds and disputes in Stripe are written down by themselves.",
 )
 REFUND = Movement("Refund", "Refund", "refunded for", "Gives the charge or a part of it back, as credit.")
 

@@ -167,6 +167,7 @@ SECURE_CSP = {
 }
 
 # --- payments --------------------------------------------------------------
+OPERATOR = env("SMARTOKEN_OPERATOR")
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
 STRIPE_API_BASE = env("STRIPE_API_BASE")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from billing import rows
+from billing.books.payments import payment_rules
 
 OVERLAP = timedelta(minutes=10)
 """A row names the time at which its transaction began to write, a little before others could see it."""
@@ -133,7 +134,7 @@ def rules() -> dict[str, str]:
         found[f"{column}: spent is not the sum of its charges"] = _spent_rule(column, kind)
         found[f"{column}: held is not the sum of its open holds"] = _held_rule(column, kind)
         found[f"{column}: entry of another organization or kind of limit"] = _owner_rule(column, kind)
-    return found | _entry_rules() | _record_rules()
+    return found | _entry_rules() | _record_rules() | payment_rules()
 
 
 def _entry_rules() -> dict[str, str]:

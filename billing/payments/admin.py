@@ -1,4 +1,4 @@
-"""Redeem codes: made here and shown once, then only looked at."""
+"""Redeem codes, made here and shown once, then only looked at; and orders for credit."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from billing import money
-from billing.models import RedeemCode
+from billing.models import RedeemCode, TopUp
 from billing.payments import codes
 from smartoken.admin import ReadOnlyAdmin, created_at, link_to
 
@@ -54,6 +54,38 @@ class StateFilter(admin.SimpleListFilter):
         return queryset if is_free is None else queryset.filter(redeemed_at__isnull=is_free)
 
 
+def show_usd(name: str, text: str) -> Any:
+    """Return a column that shows ``<name>_nanos`` exactly."""
+
+    @display(description=text)
+    def column(row: Any) -> str:
+        return "$" + money.usd(getattr(row, f"{name}_nanos"))
+
+    return column
+
+
+@admin.register(TopUp)
+class TopUpAdmin(ReadOnlyAdmin):
+    ordering = ("-pk",)
+    amount = staticmethod(show_usd("amount", "credit"))
+    taken_back = staticmethod(show_usd("reversed", "taken back"))
+    list_display = (created_at, "pk", "organization", "user", "state", "amount", "taken_back", "paid_at")
+    list_select_related = ("organization", "user")
+    list_filter = ("state",)
+    search_fields = ("pk",)
+    search_help_text = "An organization's number, a whole e-mail address, or Stripe's id of a session or payment"
+    fields = ("state", "owner", "user", "amount", "taken_back", "session", "payment", "created_at", "paid_at")
+
+    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.isdecimal():
+            return queryset.filter(organization=int(term[:18]))
+        return queryset.filter(Q(user__email=term.lower()) | Q(session=term) | Q(payment=term))
+
+    @display(description="organization")
+    def owner(self, row: TopUp) -> str:
+        return link_to(row.organization)
+
+
 @admin.register(RedeemCode)
 class RedeemCodeAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
@@ -64,6 +96,7 @@ class RedeemCodeAdmin(ReadOnlyAdmin):
     search_help_text = "The first four characters, a batch, or an organization's number"
     fields = ("hint", "batch", "amount", "created_by", "created_at", "expires_at", "redeemed_at", "owner", "user")
     actions_list: Any = ("make",)
+    amount = staticmethod(show_usd("amount", "worth"))
 
     def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
         # Somebody may paste a whole code: only what is stored of it is looked at.
@@ -72,10 +105,6 @@ class RedeemCodeAdmin(ReadOnlyAdmin):
 
     def has_make_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("billing.add_redeemcode")
-
-    @display(description="worth")
-    def amount(self, row: RedeemCode) -> str:
-        return "$" + money.usd(row.amount_nanos)
 
     @display(description="redeemed for")
     def owner(self, row: RedeemCode) -> str:

@@ -5,11 +5,10 @@ that were ordered; anything else is an alarm. What refunds and disputes claim of
 kept by itself, so that a refund heard of before its payment is taken back all the same.
 """
 
-import logging
-
 from django.db import transaction
 
 from billing import ledger, money, rows
+from billing.alarms import alarm
 from billing.models import PaymentClaim, TopUp
 from billing.payments.messages import Message
 from billing.payments.orders import CURRENCY, close_order
@@ -19,44 +18,52 @@ PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded"
 UNPAID = ("checkout.session.expired", "checkout.session.async_payment_failed")
 DISPUTED = ("charge.dispute.created", "charge.dispute.funds_withdrawn")
 
-logger = logging.getLogger(__name__)
+
+def name_entry(order: TopUp) -> str:
+    """Return the reference of the entry that credits an order; later ones add a colon and their event's id."""
+    return f"topup:{order.pk}"
 
 
 def apply_event(message: Message) -> None:
     """Do what an event asks for; a repeated one does nothing, one of another kind neither."""
+    if problem := _apply(message):
+        alarm("payment", f"Stripe's event {message.id}, {message.kind}: {problem}")
+
+
+def _apply(message: Message) -> str:
+    """Return what a person must look at; nothing where all is well."""
     if message.kind in PAID and message.text("payment_status") == "paid":
-        _pay(message)
-    elif message.kind in UNPAID:
-        _close(message)
-    elif message.kind == "charge.refunded":
-        _claim(message, source=PaymentClaim.REFUNDS, cents=message.cents("amount_refunded"))
-    elif message.kind in DISPUTED and not message.text("status").startswith("warning_"):
+        return _pay(message)
+    if message.kind in UNPAID:
+        return _close(message)
+    if message.kind == "charge.refunded":
+        return _claim(message, source=PaymentClaim.REFUNDS, cents=message.cents("amount_refunded"))
+    if message.kind in DISPUTED and not message.text("status").startswith("warning_"):
         # A warning only asks; nothing is withdrawn until it turns into a dispute.
-        _claim(message, source=message.id_of("id"), cents=message.cents("amount"))
-    elif message.kind == "charge.dispute.funds_reinstated":
-        _claim(message, source=message.id_of("id"), cents=message.cents("amount"), is_over=True)
-    elif message.kind == "refund.failed" and TopUp.objects.filter(payment=message.id_of("payment_intent")).exists():
+        return _claim(message, source=message.id_of("id"), cents=message.cents("amount"))
+    if message.kind == "charge.dispute.funds_reinstated":
+        return _claim(message, source=message.id_of("id"), cents=message.cents("amount"), is_over=True)
+    if message.kind == "refund.failed" and TopUp.objects.filter(payment=message.id_of("payment_intent")).exists():
         # What was refunded in all is not told here, so a person has to look.
-        logger.error("event %s: a refund failed; give its credit back by an adjustment", message.id)
+        return "a refund failed; give its credit back by an adjustment"
+    return ""
 
 
 @transaction.atomic
-def _pay(message: Message) -> None:
+def _pay(message: Message) -> str:
     session, payment = message.id_of("id"), message.id_of("payment_intent")
     if not TopUp.objects.filter(session=session).exists():
-        if message.has_metadata("smartoken_top_up"):
-            logger.error("event %s: a session was paid that belongs to no top-up here; nothing is credited", message.id)
-        return
+        is_foreign = not message.has_metadata("smartoken_top_up")
+        return "" if is_foreign else "a session was paid that belongs to no top-up here; nothing is credited"
     if payment:
         _lock_payment(payment)
     order = _lock_order(session)
     if not _note(message, order):
-        return
+        return ""
     if problem := _find_mismatch(message, order):
-        logger.error("event %s: top-up %d is not credited: %s", message.id, order.pk, problem)
-        return
+        return f"top-up {order.pk} is not credited: {problem}"
     if order.state == TopUp.State.PAID:
-        return
+        return ""
     order.state, order.paid_at, order.payment = TopUp.State.PAID, rows.read_clock(), payment or None
     order.save(update_fields=["state", "paid_at", "payment"])
     ledger.credit(
@@ -64,9 +71,10 @@ def _pay(message: Message) -> None:
         nanos=order.amount_nanos,
         actor=ACTOR,
         reason=f"Top-up {order.pk}",
-        reference=f"topup:{order.pk}",
+        reference=name_entry(order),
     )
     _take_back(order, message)
+    return ""
 
 
 def _find_mismatch(message: Message, order: TopUp) -> str:
@@ -81,35 +89,34 @@ def _find_mismatch(message: Message, order: TopUp) -> str:
 
 
 @transaction.atomic
-def _close(message: Message) -> None:
+def _close(message: Message) -> str:
     session = message.id_of("id")
     if TopUp.objects.filter(session=session).exists():
         order = _lock_order(session)
         if _note(message, order):
             close_order(order=order)
+    return ""
 
 
 @transaction.atomic
-def _claim(message: Message, *, source: str, cents: int | None, is_over: bool = False) -> None:
+def _claim(message: Message, *, source: str, cents: int | None, is_over: bool = False) -> str:
     """Keep what a refund or dispute claims of a payment, and take it back where that is ours."""
     payment = message.id_of("payment_intent")
     if not payment or not source or cents is None:
-        logger.warning("event %s: %s names no payment; nothing is taken back", message.id, message.kind)
-        return
+        return ""  # a charge that no session made
     _lock_payment(payment)
     order = TopUp.objects.select_for_update().filter(payment=payment).first()
     if not _note(message, order):
-        return
+        return ""
     if message.text("currency").lower() != CURRENCY:
-        if order:
-            logger.error("event %s: top-up %d is claimed in another currency; reverse it by hand", message.id, order.pk)
-        return
+        return f"top-up {order.pk} is claimed in another currency; reverse it by hand" if order else ""
     claim, _ = PaymentClaim.objects.get_or_create(payment=payment, source=source)
     # Sums only grow and a dispute that is over stays so: an event that comes late changes nothing.
     claim.cents, claim.is_over = max(claim.cents, cents), claim.is_over or is_over
     claim.save(update_fields=["cents", "is_over"])
     if order:
         _take_back(order, message)
+    return ""
 
 
 def _take_back(order: TopUp, message: Message) -> None:
@@ -127,7 +134,7 @@ def _take_back(order: TopUp, message: Message) -> None:
         nanos=abs(change),
         actor=ACTOR,
         reason=f"Top-up {order.pk} {why}",
-        reference=f"topup:{order.pk}:{message.id}",
+        reference=f"{name_entry(order)}:{message.id}",
     )
     order.reversed_nanos = claimed
     order.save(update_fields=["reversed_nanos"])

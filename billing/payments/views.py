@@ -1,4 +1,4 @@
-"""The wallet's page and what is sent from it, and where Stripe tells what was paid."""
+"""The wallet's page and what is sent from it, receipts, and where Stripe tells what was paid."""
 
 import logging
 from datetime import timedelta
@@ -6,17 +6,17 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csp import csp_override
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.middleware import MemberRequest, wallet_required
 from billing import ledger, money, usage
 from billing.models import TopUp
-from billing.payments import checkout, codes, events, orders
+from billing.payments import checkout, codes, events, orders, receipts
 from billing.payments.forms import PayForm, RedeemForm
 from billing.payments.messages import MAX_BYTES, MessageError, read_message
 
@@ -97,6 +97,7 @@ def _show_wallet(
         "order": order,
         "was_cancelled": "cancelled" in request.GET,
         "looks_again": _is_awaited(request, order),
+        "has_receipts": TopUp.objects.visible_to(request.membership).filter(state=TopUp.State.PAID).exists(),
         "page": usage.list_entries(membership=request.membership, after=request.GET.get("after", "")),
         "is_later_page": "after" in request.GET,
     }
@@ -113,6 +114,30 @@ def _is_awaited(request: MemberRequest, order: TopUp | None) -> bool:
     if order is None or "paid" not in request.GET or order.state != TopUp.State.OPEN:
         return False
     return bool(timezone.now() - order.created_at < LOOK_AGAIN)
+
+
+@wallet_required
+@never_cache
+@require_safe
+def receipt_list(request: MemberRequest) -> HttpResponse:
+    """List what was paid."""
+    page = receipts.list_orders(membership=request.membership, after=request.GET.get("after", ""))
+    return render(request, "billing/receipts.html", {"page": page, "is_later_page": "after" in request.GET})
+
+
+@wallet_required
+@never_cache
+@require_safe
+def receipt_page(request: MemberRequest, pk: int) -> HttpResponse:
+    """Show the receipt of a paid order, to read and to print."""
+    paid = TopUp.objects.visible_to(request.membership).filter(state=TopUp.State.PAID)
+    order: TopUp = get_object_or_404(paid.select_related("organization", "user"), pk=pk)
+    context = {
+        "receipt": receipts.write_receipt(order=order),
+        "remaining_nanos": order.amount_nanos - order.reversed_nanos,
+        "operator": settings.OPERATOR,
+    }
+    return render(request, "billing/receipt.html", context)
 
 
 @csrf_exempt

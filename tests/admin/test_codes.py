@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing.models import RedeemCode
-from billing.payments import codes
+from billing.payments import codes, orders
 
 MAKE = "admin:billing_redeemcode_make"
 GIVEN = {"usd": "5", "count": "3", "batch": "fair", "expires_on": ""}
@@ -59,3 +59,14 @@ def test_a_code_is_found_by_what_is_kept_of_it(root, find):
     term = {"hint": code[:4].lower(), "code": code, "batch": "fair"}[find]
     page = root.get(reverse("admin:billing_redeemcode_changelist"), {"q": term}).content.decode()
     assert f"/redeemcode/{RedeemCode.objects.get().pk}/" in page
+
+
+@pytest.mark.parametrize("find", ["organization", "email", "session"])
+def test_an_order_is_found_and_only_looked_at(root, member, find):
+    order = orders.open_order(organization=member.organization, user=member.user, nanos=20 * 10**9)
+    orders.keep_session(order=order, session="cs_1")
+    term = {"organization": member.organization_id, "email": "Dev@example.com", "session": "cs_1"}[find]
+    page = root.get(reverse("admin:billing_topup_changelist"), {"q": str(term)}).content.decode()
+    assert f"/topup/{order.pk}/" in page
+    assert "$20" in root.get(reverse("admin:billing_topup_change", args=[order.pk])).content.decode()
+    assert root.post(reverse("admin:billing_topup_change", args=[order.pk]), {}).status_code == 403
