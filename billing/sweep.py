@@ -51,7 +51,6 @@ def sweep() -> int:
     swept = 0
     while batch := _sweep_batch():
         swept += batch
-    _forget_processes()
     return swept
 
 
@@ -72,11 +71,6 @@ def _find_abandoned() -> Any:
     settled_in = now - timedelta(seconds=SILENT_SECONDS)
     holds = Hold.objects.filter(abandoned, state=Hold.State.OPEN, started_at__lt=settled_in)
     return holds.select_related("key__organization", "price", "day", "month").order_by("pk")
-
-
-def _forget_processes() -> None:
-    silent = rows.read_clock() - timedelta(days=1)
-    Heartbeat.objects.filter(beat_at__lt=silent).delete()
 
 
 def _settlement(hold: Hold) -> Settlement:

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from billing import alarms, sweep
+from billing import alarms, retention, sweep
 from billing.books import proofs
 
 logger = logging.getLogger(__name__)
@@ -43,3 +43,11 @@ def _prove(since: str) -> None:
 def mail_alarm(name: str, text: str) -> None:
     """Mail an alarm to the operator, at most once an hour."""
     alarms.mail_alarm(name=name, text=text)
+
+
+@shared_task(name="billing.tasks.forget_old")
+def forget_old() -> None:
+    """Delete usage, refusal counts, holds and heartbeats that are older than they are kept."""
+    for what, number in retention.forget_old().items():
+        if number:
+            logger.info("forgot %d %s", number, what)

@@ -64,6 +64,7 @@ SETTINGS = [
     Setting("SMARTOKEN_IDLE_SECONDS", float, 120.0, "Longest silence inside an answer."),
     Setting("SMARTOKEN_ANSWER_SECONDS", float, 1800.0, "Longest answer."),
     Setting("SMARTOKEN_CLIENT_STALL_SECONDS", float, 60.0, "How long a client may read nothing."),
+    Setting("USAGE_DAYS", int, 400, "How many days usage records are kept, at least 32. The ledger stays for good."),
     Setting("LOG_LEVEL", str, "WARNING", "DEBUG, INFO, WARNING or ERROR."),
     Setting("DEBUG", bool, False, "Django's debug pages. Never on a public address."),
 ]
@@ -164,6 +165,8 @@ def check_values() -> None:
     except money.AmountError as error:
         raise _refuse("SIGNUP_CREDIT_USD", str(error)) from None
     _check_alarm_emails()
+    if not 32 <= env("USAGE_DAYS") <= 36_500:
+        raise _refuse("USAGE_DAYS", "write a number of days from 32 to 36500")
     for network in env("TRUSTED_PROXIES"):
         try:
             ipaddress.ip_network(network, strict=False)

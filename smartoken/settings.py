@@ -104,6 +104,8 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
+USAGE_DAYS = env("USAGE_DAYS")
+
 # --- people ----------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -185,6 +187,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "billing.tasks.sweep_holds", "schedule": 30.0},
     "check-ledger": {"task": "billing.tasks.check_ledger", "schedule": crontab(minute=17)},
     "prove-books": {"task": "billing.tasks.prove_books", "schedule": crontab(hour=3, minute=47)},
+    "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
 }
 
 # --- the gateway -----------------------------------------------------------

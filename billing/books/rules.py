@@ -12,12 +12,16 @@ from typing import Any, NamedTuple
 
 from billing import rows
 from billing.books.payments import payment_rules
+from billing.retention import USAGE_KEPT_SINCE
 
 OVERLAP = timedelta(minutes=10)
 """A row names the time at which its transaction began to write, a little before others could see it."""
 
 SPENT = "(kind = 'charge' OR (kind = 'adjustment' AND request IS NOT NULL))"
 """Entries that count as spent; all others are credits and move the wallet's limit."""
+
+KEPT = f"e.created_at >= COALESCE((SELECT at FROM billing_mark WHERE name = '{USAGE_KEPT_SINCE}'), e.created_at)"
+"""Entries whose usage record must still be there: old ones are forgotten."""
 
 MOST_ROWS = 100
 """How many rows of a rule are named; all are counted."""
@@ -167,7 +171,7 @@ def _entry_rules() -> dict[str, str]:
         """,
         "charge without its record": f"""
             SELECT e.id, e.amount_nanos, 0 FROM later e LEFT JOIN billing_usagerecord u ON u.id = e.request
-            WHERE {SPENT} AND e.request IS NOT NULL AND u.id IS NULL
+            WHERE {SPENT} AND e.request IS NOT NULL AND u.id IS NULL AND {KEPT}
         """,
     }
 

@@ -23,6 +23,7 @@ from smartoken import environment
         ("STRIPE_WEBHOOK_SECRET", "whsec_canary7f3a"),
         ("STRIPE_API_BASE", "http://stripe.example"),
         ("STRIPE_API_BASE", "https://stripe.example/v1"),
+        ("USAGE_DAYS", "31"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(monkeypatch, name, value):

@@ -1,0 +1,55 @@
+"""What is forgotten with time: old usage, counts of refusals, ended holds, silent processes. Never the ledger.
+
+Rows go in small transactions with pauses between them, so that no request waits long.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from billing import idempotency, rows
+from billing.books.chunks import write_in_chunks
+from billing.models import Heartbeat, Hold, Mark, RefusalCount, UsageRecord
+
+USAGE_KEPT_SINCE = "usage_kept_since"
+"""Name of the mark from which on every charge has its usage record; behind it records may be gone."""
+
+REFUSALS_KEPT = timedelta(days=90)
+HOLDS_KEPT = timedelta(days=7)
+HEARTBEATS_KEPT = timedelta(days=1)
+FOUND = 1000
+"""How many rows are looked up at once, to be deleted in chunks."""
+
+
+def forget_old() -> dict[str, int]:
+    """Delete what is older than it is kept; return what → rows. Running twice at once does no harm."""
+    now = rows.read_clock()
+    return {
+        # Before the records: an ended hold must have its record.
+        "ended holds": _delete(Hold.objects.filter(ended_at__lt=now - HOLDS_KEPT).order_by("ended_at")),
+        "usage records": _forget_usage(now),
+        "answers": idempotency.forget_answers(),
+        "refusal counts": _delete(RefusalCount.objects.filter(minute__lt=now - REFUSALS_KEPT).order_by("pk")),
+        "heartbeats": _delete(Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS_KEPT).order_by("pk")),
+    }
+
+
+def _forget_usage(now: datetime) -> int:
+    until = now - timedelta(days=settings.USAGE_DAYS)
+    # The mark first, so that no check finds a record gone from behind it. A charge can be
+    # corrected as long as its hold is kept: the correction's record may go with the charge's.
+    _move_mark(until + HOLDS_KEPT)
+    return _delete(UsageRecord.objects.filter(created_at__lt=until).order_by("created_at"))
+
+
+def _move_mark(at: datetime) -> None:
+    Mark.objects.get_or_create(name=USAGE_KEPT_SINCE, defaults={"at": at})
+    Mark.objects.filter(name=USAGE_KEPT_SINCE, at__lt=at).update(at=at)
+
+
+def _delete(old: QuerySet) -> int:
+    deleted = 0
+    while ids := list(old.values_list("pk", flat=True)[:FOUND]):
+        deleted += write_in_chunks(ids, lambda chunk: old.model._base_manager.filter(pk__in=chunk).delete())
+    return deleted
