@@ -28,6 +28,7 @@ class TopUp(models.Model):
     objects = ScopedQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "top-up"
         constraints = [models.CheckConstraint(condition=models.Q(amount_nanos__gt=0), name="top_up_above_zero")]
         indexes = [models.Index(fields=["organization", "-id"], name="top_ups_by_organization")]
 
