@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.forms import BaseForm
 from django.http import HttpRequest
 
@@ -120,14 +121,15 @@ def give_signup_credit(email_address: EmailAddress) -> None:
     if not nanos or not owned:
         return
     organization = Organization.objects.select_for_update(no_key=True).get(pk=owned.organization_id)
-    entries = LedgerEntry.objects.filter(organization=organization, reference__startswith="signup:")
-    if entries.exists():
+    reference = "signup:" + hashlib.sha256(email_address.email.lower().encode()).hexdigest()
+    entries = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.GRANT)
+    is_given = Q(organization=organization, reference__startswith="signup:") | Q(reference=reference)
+    if entries.filter(is_given).exists():
         return
-    email = email_address.email.lower()
     ledger.grant(
         organization=organization,
         nanos=nanos,
         actor="sign-up",
         reason="Credit for a confirmed address",
-        reference="signup:" + hashlib.sha256(email.encode()).hexdigest(),
+        reference=reference,
     )
