@@ -23,6 +23,7 @@ from billing import idempotency, locks, money, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow
 from billing.models import Hold, LedgerEntry, UsageRecord
+from billing.records import ENTRY_COLUMNS, RECORD_COLUMNS, entry_values, record_values
 
 MAX_TOKENS = 10**9
 State = Hold.State
@@ -223,14 +224,14 @@ class _Batch:
         rows.insert(
             "billing_ledgerentry",
             ENTRY_COLUMNS,
-            [_entry_values(settlement, kind, -outcome.charge, self.now) for settlement, outcome in pairs],
+            [entry_values(settlement, kind, -outcome.charge, self.now) for settlement, outcome in pairs],
         )
 
     def _insert_records(self, pairs: list[tuple[Settlement, Outcome]]) -> None:
         rows.insert(
             "billing_usagerecord",
             RECORD_COLUMNS,
-            [_record_values(settlement, outcome, self.now) for settlement, outcome in pairs],
+            [record_values(settlement, outcome, self.now) for settlement, outcome in pairs],
         )
 
     def _end_claims(self, ended: list[Settlement]) -> None:
@@ -252,7 +253,7 @@ class _Batch:
             return
         if more:
             kind = LedgerEntry.Kind.ADJUSTMENT.value
-            rows.insert("billing_ledgerentry", ENTRY_COLUMNS, [_entry_values(settlement, kind, -more, self.now)])
+            rows.insert("billing_ledgerentry", ENTRY_COLUMNS, [entry_values(settlement, kind, -more, self.now)])
             changes.add(settlement.admission.limits.ids, spent=more)
         counts = settlement.tokens
         UsageRecord.objects.filter(pk=hold.id).update(
@@ -283,118 +284,3 @@ def _end_state(settlement: Settlement, outcome: Outcome) -> str:
     if settlement.is_sweep:
         return State.EXPIRED.value
     return State.SETTLED.value if outcome.charge or outcome.uncollected else State.RELEASED.value
-
-
-ENTRY_COLUMNS = [
-    "organization_id",
-    "wallet_id",
-    "day_id",
-    "month_id",
-    "kind",
-    "amount_nanos",
-    "reference",
-    "request",
-    "actor",
-    "reason",
-    "created_at",
-]
-
-
-def _entry_values(settlement: Settlement, kind: str, amount: int, now: datetime) -> tuple[object, ...]:
-    key = settlement.admission.request.key
-    return (
-        key.organization_id,
-        *settlement.admission.limits.ids,
-        kind,
-        amount,
-        str(settlement.id),
-        settlement.id,
-        "gateway",
-        "",
-        now,
-    )
-
-
-RECORD_COLUMNS = [
-    "id",
-    "organization_id",
-    "key_id",
-    "user_id",
-    "model",
-    "provider",
-    "upstream",
-    "upstream_model",
-    "stream",
-    "demo",
-    "status",
-    "http_status",
-    "error_code",
-    "ended_by",
-    "finish_reason",
-    "count_source",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "input_estimate",
-    "output_limit",
-    "held_nanos",
-    "charge_nanos",
-    "uncollected_nanos",
-    "cost_nanos",
-    "cost",
-    "cost_currency",
-    "price_id",
-    "attempts",
-    "first_token_ms",
-    "total_ms",
-    "client_request_id",
-    "provider_request_id",
-    "sdk_retry",
-    "started_at",
-    "created_at",
-]
-
-
-def _record_values(settlement: Settlement, outcome: Outcome, now: datetime) -> tuple[object, ...]:
-    admission, counts = settlement.admission, settlement.tokens
-    request, key = admission.request, admission.request.key
-    return (
-        request.id,
-        key.organization_id,
-        key.id,
-        key.user_id,
-        request.model,
-        settlement.provider,
-        settlement.upstream,
-        settlement.upstream_model,
-        request.stream,
-        settlement.demo,
-        settlement.status,
-        settlement.http_status,
-        settlement.error_code,
-        settlement.ended_by,
-        settlement.finish_reason,
-        settlement.count_source,
-        counts.input,
-        counts.cached,
-        counts.output,
-        counts.reasoning,
-        request.input_bound,
-        admission.output_limit,
-        admission.amount,
-        outcome.charge,
-        outcome.uncollected,
-        settlement.cost_nanos,
-        settlement.cost,
-        settlement.cost_currency,
-        request.price.id,
-        settlement.attempts,
-        settlement.first_token_ms,
-        settlement.total_ms,
-        request.client_request_id,
-        settlement.provider_request_id,
-        request.sdk_retry,
-        admission.started_at,
-        now,
-    )

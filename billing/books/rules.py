@@ -138,7 +138,7 @@ def rules() -> dict[str, str]:
         found[f"{column}: spent is not the sum of its charges"] = _spent_rule(column, kind)
         found[f"{column}: held is not the sum of its open holds"] = _held_rule(column, kind)
         found[f"{column}: entry of another organization or kind of limit"] = _owner_rule(column, kind)
-    return found | _entry_rules() | _record_rules() | payment_rules()
+    return found | _entry_rules() | _record_rules() | _claim_rules() | payment_rules()
 
 
 def _entry_rules() -> dict[str, str]:
@@ -208,6 +208,19 @@ def _record_rules() -> dict[str, str]:
         "open hold has a charge": """
             SELECT id, charged_nanos, 0 FROM billing_hold
             WHERE state = 'open' AND (charged_nanos <> 0 OR ended_at IS NOT NULL)
+        """,
+    }
+
+
+def _claim_rules() -> dict[str, str]:
+    return {
+        "Idempotency-Key runs without an open hold": """
+            SELECT a.id, a.state, 'an open hold' FROM billing_idempotentanswer a
+            LEFT JOIN billing_hold h ON h.id = a.request AND h.state = 'open' WHERE a.state = 'running' AND h.id IS NULL
+        """,
+        "Idempotency-Key has an answer of an open hold": """
+            SELECT a.id, a.state, 'running' FROM billing_idempotentanswer a
+            JOIN billing_hold h ON h.id = a.request AND h.state = 'open' WHERE a.state <> 'running'
         """,
     }
 

@@ -209,3 +209,21 @@ def test_expired_answers_are_forgotten_in_chunks(make_key, admit, monkeypatch) -
     IdempotentAnswer.objects.filter(pk__in=list(expired)).update(expires_at=timezone.now())
     assert idempotency.forget_answers() == 5
     assert IdempotentAnswer.objects.get().idempotency_key == "order-5"
+
+
+@pytest.mark.parametrize(
+    ("ends_hold", "state", "rule"),
+    [
+        (True, "running", "Idempotency-Key runs without an open hold"),
+        (False, "recorded", "Idempotency-Key has an answer of an open hold"),
+    ],
+)
+def test_a_row_that_does_not_live_with_its_hold_is_found(make_key, admit, ends_hold, state, rule) -> None:
+    admission = admit(make_key(), CLAIM)
+    if ends_hold:
+        record(admission)
+    changed = IdempotentAnswer.objects.all()
+    before = changed.get().state
+    changed.update(state=state)
+    assert proof.check_books_inside().differences.keys() == {rule}
+    changed.update(state=before)

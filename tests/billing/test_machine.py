@@ -26,9 +26,10 @@ from hypothesis.stateful import (
 from accounts import keys, members
 from accounts.keys import build_record
 from accounts.models import APIKey, Organization, User
-from billing import budgets, ledger, pricing, proof, rows, sweep
+from billing import budgets, idempotency, ledger, pricing, proof, rows, sweep
 from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
-from billing.models import Hold, Limit, UsageRecord
+from billing.idempotency import Claim, Conflict
+from billing.models import Hold, IdempotentAnswer, Limit, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
 
@@ -85,7 +86,12 @@ class Money(RuleBasedStateMachine):
         target=running,
         process=st.integers(0, 1),
         asked=st.lists(
-            st.tuples(st.integers(0, 1), st.sampled_from([0, 50, 2000]), st.none() | st.sampled_from([1, 500, 4000])),
+            st.tuples(
+                st.integers(0, 1),
+                st.sampled_from([0, 50, 2000]),
+                st.none() | st.sampled_from([1, 500, 4000]),
+                st.none() | st.sampled_from(["order-1", "order-2"]),
+            ),
             min_size=1,
             max_size=5,
         ),
@@ -102,15 +108,16 @@ class Money(RuleBasedStateMachine):
                 input_bound=size,
                 output_limit=limit,
                 default_output=4096,
+                claim=Claim(name, bytes([size % 251])) if name else None,
             )
-            for index, size, limit in asked
+            for index, size, limit, name in asked
         ]
         admissions = self.processes[process]
         if is_commit_lost:
             self.lose_commit(lambda: admissions.admit_batch(requests), is_rolled_back)
         decisions = admissions.admit_batch(requests, is_replay=is_commit_lost)
         for decision in decisions:
-            event(type(decision).__name__)
+            event(str(decision) if isinstance(decision, Conflict) else type(decision).__name__)
         return multiple(*[decision for decision in decisions if isinstance(decision, Admission)])
 
     def lose_commit(self, run, is_rolled_back: bool) -> None:
@@ -126,11 +133,12 @@ class Money(RuleBasedStateMachine):
     @rule(
         admission=consumes(running),
         counts=st.tuples(st.sampled_from([0, 7, 900, 30_000]), st.sampled_from([0, 3, 1200, 20_000])),
+        status=st.sampled_from(["completed", "failed"]),
         is_commit_lost=st.booleans(),
         is_rolled_back=st.booleans(),
     )
-    def end(self, admission, counts, is_commit_lost, is_rolled_back) -> None:
-        settlement = settle(admission, Tokens(input=counts[0], output=counts[1]))
+    def end(self, admission, counts, status, is_commit_lost, is_rolled_back) -> None:
+        settlement = settle(admission, Tokens(input=counts[0], output=counts[1]), status=status, answer=b"sealed")
         if is_commit_lost:
             self.lose_commit(lambda: settle_batch([settlement]), is_rolled_back)
         [outcome] = settle_batch([settlement], is_replay=is_commit_lost)
@@ -154,6 +162,10 @@ class Money(RuleBasedStateMachine):
     def sweep(self) -> None:
         event("swept some" if sweep.sweep() else "swept none")
 
+    @rule()
+    def forget(self) -> None:
+        event("forgot some" if idempotency.forget_answers() else "forgot none")
+
     @rule(index=st.integers(0, 1), budget=st.none() | st.integers(0, 100_000_000))
     def edit_budget(self, index: int, budget: int | None) -> None:
         budgets.update_key(key=self.keys[index], daily_budget_nanos=budget)
@@ -176,6 +188,11 @@ class Money(RuleBasedStateMachine):
     def no_wallet_is_overspent(self) -> None:
         for wallet in Limit.objects.filter(kind="wallet"):
             assert wallet.spent_nanos + wallet.held_nanos <= (wallet.limit_nanos or 0)
+
+    @invariant()
+    def every_recorded_answer_is_of_a_request_that_completed(self) -> None:
+        recorded = IdempotentAnswer.objects.filter(state="recorded").values("request")
+        assert UsageRecord.objects.filter(pk__in=recorded, status="completed").count() == len(recorded)
 
     @invariant()
     def windows_of_a_key_never_overlap(self) -> None:
