@@ -4,12 +4,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterable
 
-CHUNK = 500
+CHUNK = 200
 LEAST_PAUSE_SECONDS = 0.005
 
 
 def write_in_chunks[Row](items: Iterable[Row], write: Callable[[list[Row]], object]) -> int:
-    """Call ``write`` with at most 500 items at a time, each time a transaction of its own; return how many.
+    """Call ``write`` with at most 200 items at a time, each time a transaction of its own; return how many.
 
     SQLite's one writer is whoever asks at the right moment: between two chunks lies as
     long a pause as the chunk took, so that a gateway's turn comes soon.

@@ -46,16 +46,17 @@ class Scope:
 
 
 EVERYTHING = """
-    base AS (SELECT * FROM billing_proofsum WHERE 1 = 0),
+    base AS NOT MATERIALIZED (SELECT * FROM billing_proofsum WHERE 1 = 0),
     later AS (SELECT * FROM billing_ledgerentry),
     recent AS (SELECT id, charge_nanos, uncollected_nanos FROM billing_usagerecord),
     ended AS (SELECT id, state, charged_nanos, uncollected_nanos FROM billing_hold WHERE state <> 'open')
 """
 
 # For each wallet the index of its organization's entries is asked for those behind the last one known.
-# Left to itself, PostgreSQL reads the whole ledger instead; OFFSET keeps it from joining otherwise.
+# Left to itself, PostgreSQL reads the whole ledger instead; OFFSET keeps it from joining otherwise, and
+# a base that is not materialized is found by its index however new its rows are to the planner.
 SINCE_POSTGRESQL = """
-    base AS (SELECT * FROM billing_proofsum WHERE proof_id = %s),
+    base AS NOT MATERIALIZED (SELECT * FROM billing_proofsum WHERE proof_id = %s),
     later AS (
         SELECT entry.* FROM billing_limit wallet LEFT JOIN base ON base.limit_id = wallet.id
         CROSS JOIN LATERAL (

@@ -1,0 +1,74 @@
+"""Books with many records, made by a few statements, for tests of how long a check takes and whom it stops."""
+
+import uuid
+from datetime import timedelta
+
+from django.utils import timezone
+
+from accounts.keys import KeyRecord
+from accounts.models import APIKey
+from billing import budgets, rows
+from billing.books.rules import uuid_text
+from billing.holds import PriceRecord
+from billing.models import Limit
+
+TOKENS = {"input": 100, "output": 10}
+CHARGE = 120_000
+"""What these tokens cost at the price of tests/billing/conftest.py, in nano-dollars."""
+
+
+def fill(count: int, key: KeyRecord, price: PriceRecord, *, hours: float = 24) -> None:
+    """Write ``count`` requests of this key that ended within the last hours: hold, record, entry, limits."""
+    limits = budgets.open_windows([key.id])[key.id]
+    now = timezone.now()
+    began = now - timedelta(hours=hours)
+    step = hours * 3600 / count
+    rows.execute(
+        f"WITH {_series()} INSERT INTO billing_hold (id, state, organization_id, key_id, wallet_id, day_id, month_id, "
+        "amount_nanos, charged_nanos, uncollected_nanos, model, price_id, input_estimate, output_limit, stream, "
+        "client_request_id, sdk_retry, process, started_at, deadline_at, ended_at) "
+        f"SELECT {_id()}, 'settled', %s, %s, %s, %s, %s, {2 * CHARGE}, {CHARGE}, 0, 'deepseek', %s, 100, 100, %s, "
+        f"'', 0, %s, {_time()}, {_time()}, {_time()} FROM series",
+        [
+            count,
+            key.organization_id,
+            key.id,
+            *limits.ids,
+            price.id,
+            True,
+            rows.adapt(uuid.uuid4()),
+            *[rows.adapt(began), step] * 3,
+        ],
+    )
+    rows.execute(
+        "INSERT INTO billing_usagerecord (id, organization_id, key_id, model, provider, upstream, upstream_model, "
+        "stream, demo, status, http_status, error_code, ended_by, finish_reason, count_source, input_tokens, "
+        "cached_tokens, output_tokens, reasoning_tokens, input_estimate, output_limit, held_nanos, charge_nanos, "
+        "uncollected_nanos, cost_currency, price_id, attempts, total_ms, client_request_id, provider_request_id, "
+        "sdk_retry, started_at, created_at) "
+        "SELECT id, organization_id, key_id, model, 'demo', 'demo', 'm', stream, %s, 'completed', 200, '', 'completed', "
+        f"'stop', 'provider', {TOKENS['input']}, 0, {TOKENS['output']}, 0, 100, 100, amount_nanos, charged_nanos, 0, "
+        "'', price_id, '[]', 5, '', '', 0, started_at, ended_at FROM billing_hold",
+        [False],
+    )
+    rows.execute(
+        "INSERT INTO billing_ledgerentry (organization_id, wallet_id, day_id, month_id, kind, amount_nanos, reference, "
+        "request, actor, reason, created_at) SELECT organization_id, wallet_id, day_id, month_id, 'charge', "
+        f"-charged_nanos, {uuid_text('id')}, id, 'gateway', '', ended_at FROM billing_hold"
+    )
+    Limit.objects.filter(pk__in=limits.ids).update(spent_nanos=count * CHARGE)
+    assert APIKey.objects.filter(pk=key.id).exists()
+
+
+def _series() -> str:
+    return "RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %s)"
+
+
+def _id() -> str:
+    return "lpad(to_hex(n), 32, '0')::uuid" if rows.is_postgresql() else "printf('%%032x', n)"
+
+
+def _time() -> str:
+    if rows.is_postgresql():
+        return "%s::timestamptz + n * %s * interval '1 second'"
+    return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s, (n * %s) || ' seconds')"
