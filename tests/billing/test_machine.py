@@ -114,6 +114,8 @@ class Money(RuleBasedStateMachine):
         ]
         admissions = self.processes[process]
         if is_commit_lost:
+            # Windows are made in a transaction of their own: not in the one that is lost here.
+            admissions._find_limits(requests, skip_locked=False)
             self.lose_commit(lambda: admissions.admit_batch(requests), is_rolled_back)
         decisions = admissions.admit_batch(requests, is_replay=is_commit_lost)
         for decision in decisions:
