@@ -1,8 +1,10 @@
 """Budget windows: the days and months of an organization's own time zone.
 
 A window is a row with two instants and its limit. It is current while now lies
-between them; the next one begins where the last one ends, at the next local midnight
-of the zone then in force, so that a change of zone can't open a day twice.
+between them. The next one begins where the last one ends, and ends at a local midnight
+of the zone then in force. Where the zone was changed, that is the first midnight which
+leaves the window a day's length (a month's): whoever moves the zone to and fro gets no
+budget more often, only a longer day in between.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,14 +14,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Q
 
 from accounts import keys
-from accounts.models import APIKey
+from accounts.models import APIKey, Organization
 from billing import locks, rows
 from billing.models import Limit
 
 WINDOW_KINDS = (Limit.Kind.KEY_DAY, Limit.Kind.KEY_MONTH)
+SHORTEST: dict[str, timedelta] = {Limit.Kind.KEY_DAY: timedelta(hours=23), Limit.Kind.KEY_MONTH: timedelta(days=26)}
+"""Days have 23 hours and more; a February's 28 days can lose 26 hours on a way once round the world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +45,32 @@ class KeyLimits:
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first instant of a local day, in UTC; days of 23 and 25 hours included."""
+    """Return the first instant of a local day, in UTC, also where clocks skip midnight or pass it twice."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def window_bounds(kind: str, zone: ZoneInfo, now: datetime, last_ends_at: datetime | None) -> tuple[datetime, datetime]:
     """Return start and end (UTC) of the window of this kind that holds ``now``, behind the last one."""
-    today = now.astimezone(zone).date()
-    if kind == Limit.Kind.KEY_DAY:
-        first, following = today, today + timedelta(days=1)
-    else:
-        first = today.replace(day=1)
-        following = (first + timedelta(days=32)).replace(day=1)
-    starts_at, ends_at = local_midnight(first, zone), local_midnight(following, zone)
+    first = _first_day(kind, now.astimezone(zone).date())
+    while (starts_at := local_midnight(first, zone)) > now:  # a clock set back over midnight
+        first = _first_day(kind, first - timedelta(days=1))
+    shortest = timedelta(0)
     if last_ends_at and last_ends_at > starts_at:
-        starts_at = last_ends_at
+        starts_at, shortest = last_ends_at, SHORTEST[kind]
+    following = _next_first_day(kind, first)
+    while (ends_at := local_midnight(following, zone)) <= now or ends_at - starts_at < shortest:
+        following = _next_first_day(kind, following)
     return starts_at, ends_at
+
+
+def _first_day(kind: str, day: date) -> date:
+    return day if kind == Limit.Kind.KEY_DAY else day.replace(day=1)
+
+
+def _next_first_day(kind: str, first: date) -> date:
+    if kind == Limit.Kind.KEY_DAY:
+        return first + timedelta(days=1)
+    return (first + timedelta(days=32)).replace(day=1)
 
 
 def ensure_wallets(organization_ids: Iterable[int]) -> None:
@@ -100,11 +114,21 @@ def _open_key_windows(key: APIKey, wallet_id: int, now: datetime) -> KeyLimits:
 
 def _open_window(key: APIKey, kind: Limit.Kind, now: datetime) -> Limit:
     last = Limit.objects.filter(key=key, kind=kind).order_by("-starts_at").first()
-    if last and last.ends_at and now < last.ends_at:
+    if last and _is_open(last, now):
         return last
-    zone = ZoneInfo(key.organization.time_zone)
+    window = _next_window(key, kind, ZoneInfo(key.organization.time_zone), now, last)
+    window.save(force_insert=True)
+    return window
+
+
+def _is_open(last: Limit, now: datetime) -> bool:
+    return last.ends_at is not None and now < last.ends_at
+
+
+def _next_window(key: APIKey, kind: Limit.Kind, zone: ZoneInfo, now: datetime, last: Limit | None) -> Limit:
+    """Return the window that holds ``now``, behind the last one; not saved."""
     starts_at, ends_at = window_bounds(kind, zone, now, last.ends_at if last else None)
-    return Limit.objects.create(
+    return Limit(
         kind=kind,
         organization_id=key.organization_id,
         key=key,
@@ -128,22 +152,32 @@ def update_key(*, key: APIKey, **fields: Any) -> APIKey:
     wallet = Limit.objects.get(kind=Limit.Kind.WALLET, organization=key.organization_id)
     locks.lock_limits([wallet.pk])  # so that nobody opens a window with the old budget meanwhile
     keys.update_key(key=key, **fields)
-    windows = {window.pk: window for window in _current(Limit.objects.filter(key=key))}
+    windows = Limit.objects.filter(key=key, ends_at__gt=rows.read_clock()).in_bulk()
     locks.lock_limits(windows)
     for window in windows.values():
         Limit.objects.filter(pk=window.pk).update(limit_nanos=_budget(key, window.kind))
     return key
 
 
-def _current(windows: "Iterable[Limit]") -> list[Limit]:
-    now = rows.read_clock()
-    return [w for w in windows if w.starts_at and w.ends_at and w.starts_at <= now < w.ends_at]
-
-
 def current_windows(*, keys: Iterable[APIKey]) -> dict[int, dict[str, Limit]]:
-    """Return key id → kind → current window; a key not used in a window has none yet: nothing spent."""
+    """Return key id → kind → current window; where there is none, the one a request would open now, not saved."""
+    listed, now = list(keys), rows.read_clock()
+    zones = Organization.objects.filter(pk__in={key.organization_id for key in listed}).values_list("pk", "time_zone")
+    zone_of = {pk: ZoneInfo(name) for pk, name in zones}
+    latest = _latest_windows(listed, now)
     found: dict[int, dict[str, Limit]] = {}
-    for window in _current(Limit.objects.filter(key__in=list(keys), ends_at__gt=rows.read_clock()).order_by(F("pk"))):
-        assert window.key_id
-        found.setdefault(window.key_id, {})[window.kind] = window
+    for key in listed:
+        for kind in WINDOW_KINDS:
+            last = latest.get((key.pk, kind))
+            if last is None or not _is_open(last, now):
+                last = _next_window(key, kind, zone_of[key.organization_id], now, last)
+            found.setdefault(key.pk, {})[kind] = last
     return found
+
+
+def _latest_windows(keys: list[APIKey], now: datetime) -> dict[tuple[int | None, str], Limit]:
+    """Return the last windows of these keys, as far as they can have to do with today and this month."""
+    day = Q(kind=Limit.Kind.KEY_DAY, ends_at__gt=now - timedelta(days=2))
+    month = Q(kind=Limit.Kind.KEY_MONTH, ends_at__gt=now - timedelta(days=33))
+    windows = Limit.objects.filter(day | month, key__in=keys).order_by("starts_at")
+    return {(window.key_id, window.kind): window for window in windows}

@@ -2,6 +2,7 @@
 
 By the state in which the hold is found, under the locks:
 - open: charged min(actual, held + what its limits still have free), settled or released;
+  a budget that was lowered meanwhile still covers what was held in it;
 - settled or released: this settle ran before: the same figures back, nothing moves;
 - expired: the sweeper was first: one adjustment for the difference;
 - missing: the database lost it: inserted as settled and charged what is free.
@@ -22,7 +23,7 @@ from django.db import transaction
 from billing import idempotency, locks, money, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow
-from billing.models import Hold, LedgerEntry, UsageRecord
+from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.records import ENTRY_COLUMNS, RECORD_COLUMNS, entry_values, record_values
 
 MAX_TOKENS = 10**9
@@ -154,7 +155,7 @@ class _Batch:
         own = self._own(settlement)
         for row in own:
             row.held -= held
-        charge = min(settlement.actual, self._free(own))
+        charge = min(settlement.actual, self._free(own, held))
         for row in own:
             row.spent += charge
         outcome = Outcome(charge, settlement.actual - charge, self._left(settlement))
@@ -176,9 +177,16 @@ class _Batch:
     def _left(self, settlement: Settlement) -> dict[str, int | None]:
         return {row.kind: row.free for row in self._own(settlement)}
 
-    def _free(self, own: list[LimitRow]) -> int:
-        """Return what may be charged: never below 0, so that only people make a limit negative."""
-        return max(0, min(row.free for row in own if row.free is not None))
+    def _free(self, own: list[LimitRow], held: int = 0) -> int:
+        """Return what may be charged: never below 0, so that only people make a limit negative.
+
+        A budget that was lowered meanwhile still covers what the request held in it: else
+        whoever lowers it while an answer runs would get the answer for nothing.
+        """
+        covered = [
+            row.free if row.kind == Limit.Kind.WALLET else max(row.free, held) for row in own if row.free is not None
+        ]
+        return max(0, min(covered))
 
     def write(self) -> None:
         changes = locks.LimitChanges()
@@ -278,6 +286,10 @@ class _Batch:
             first_token_ms=settlement.first_token_ms,
             total_ms=settlement.total_ms,
         )
+
+
+def _cover(kind: str, free: int, held: int) -> int:
+    return free if kind == Limit.Kind.WALLET else max(free, held)
 
 
 def _end_state(settlement: Settlement, outcome: Outcome) -> str:

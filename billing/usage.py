@@ -104,29 +104,27 @@ class Budget:
     """One budget of a key in its current window, in nano-dollars; ``limit`` is None where there is none."""
 
     limit: int | None
-    spent: int = 0
-    held: int = 0
-    ends_at: datetime | None = None
+    spent: int
+    held: int
+    ends_at: datetime
 
     @property
     def left(self) -> int | None:
+        """What a new hold may take; 0 where the limit was lowered below what is spent."""
         return None if self.limit is None else max(0, self.limit - self.spent - self.held)
 
 
 def read_budgets(*, keys: Sequence[APIKey]) -> dict[int, tuple[Budget, Budget]]:
     """Return key id → its budget of the day and of the month; a key that was not used has spent nothing."""
-    windows = current_windows(keys=keys)
     return {
-        key.pk: (
-            _budget(windows.get(key.pk, {}).get(Limit.Kind.KEY_DAY), key.daily_budget_nanos),
-            _budget(windows.get(key.pk, {}).get(Limit.Kind.KEY_MONTH), key.monthly_budget_nanos),
-        )
-        for key in keys
+        key_id: (_budget(windows[Limit.Kind.KEY_DAY]), _budget(windows[Limit.Kind.KEY_MONTH]))
+        for key_id, windows in current_windows(keys=keys).items()
     }
 
 
-def _budget(window: Limit | None, limit: int | None) -> Budget:
-    return Budget(limit, window.spent_nanos, window.held_nanos, window.ends_at) if window else Budget(limit)
+def _budget(window: Limit) -> Budget:
+    assert window.ends_at
+    return Budget(window.limit_nanos, window.spent_nanos, window.held_nanos, window.ends_at)
 
 
 def last_used() -> Subquery:

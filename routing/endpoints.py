@@ -5,8 +5,8 @@ from typing import Any
 
 from accounts.keys import KeyRecord
 from accounts.models import APIKey
-from billing import budgets, ledger, money
-from billing.models import Limit
+from billing import ledger, money, usage
+from billing.usage import Budget
 from routing.errors import GatewayError
 from routing.snapshot import ModelRecord, Snapshot
 
@@ -100,7 +100,7 @@ def _supported_parameters(model: ModelRecord) -> list[str]:
 def describe_key(key: KeyRecord) -> dict[str, Any]:
     """Return this key's own limits; the wallet only if the key may see it. Reads the database."""
     row = APIKey.objects.select_related("organization").get(pk=key.id)
-    windows = budgets.current_windows(keys=[row]).get(key.id, {})
+    day, month = usage.read_budgets(keys=[row])[row.pk]
     described: dict[str, Any] = {
         "object": "key",
         "name": row.name,
@@ -109,8 +109,8 @@ def describe_key(key: KeyRecord) -> dict[str, Any]:
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
         "requests_per_minute": row.requests_per_minute,
         "currency": "USD",
-        "daily": _describe_budget(windows.get(Limit.Kind.KEY_DAY), row.daily_budget_nanos),
-        "monthly": _describe_budget(windows.get(Limit.Kind.KEY_MONTH), row.monthly_budget_nanos),
+        "daily": _describe_budget(day),
+        "monthly": _describe_budget(month),
     }
     if row.may_see_wallet:
         wallet = ledger.get_wallet(organization=row.organization)
@@ -118,15 +118,13 @@ def describe_key(key: KeyRecord) -> dict[str, Any]:
     return described
 
 
-def _describe_budget(window: Limit | None, budget: int | None) -> dict[str, Any]:
-    spent, held = (window.spent_nanos, window.held_nanos) if window else (0, 0)
-    left = None if budget is None else max(0, budget - spent - held)
+def _describe_budget(budget: Budget) -> dict[str, Any]:
     return {
-        "limit_usd": None if budget is None else money.usd(budget),
-        "spent_usd": money.usd(spent),
-        "held_usd": money.usd(held),
-        "left_usd": None if left is None else money.usd(left),
-        "resets_at": window.ends_at.astimezone(UTC).isoformat() if window and window.ends_at else None,
+        "limit_usd": None if budget.limit is None else money.usd(budget.limit),
+        "spent_usd": money.usd(budget.spent),
+        "held_usd": money.usd(budget.held),
+        "left_usd": None if budget.left is None else money.usd(budget.left),
+        "resets_at": budget.ends_at.astimezone(UTC).isoformat(),
     }
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,11 +10,30 @@ import pytest
 from accounts import keys, members
 from accounts.keys import KeyRecord, build_record
 from accounts.models import APIKey, Organization, User
-from billing import ledger, pricing, proof
+from billing import ledger, pricing, proof, rows
 from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
 from billing.models import Limit, UsageRecord
 from billing.money import NANOS
 from billing.settles import Settlement, Tokens, settle_batch
+
+
+class Clock:
+    """The database's clock, where a test sets it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = rows.read_clock()
+        monkeypatch.setattr(rows, "read_clock", lambda: self.now)
+
+    def set(self, text: str) -> None:
+        self.now = datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock(db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
 
 
 @pytest.fixture

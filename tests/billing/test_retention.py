@@ -20,59 +20,48 @@ def key(make_key, admissions, ask):
     return key
 
 
-@pytest.fixture
-def after(monkeypatch):
-    """Let the database's clock stand some days from now."""
-
-    def jump(**span: float) -> None:
-        now = rows.read_clock() + timedelta(**span)
-        monkeypatch.setattr(rows, "read_clock", lambda: now)
-
-    return jump
-
-
-def test_young_rows_stay(key, after) -> None:
-    after(days=6)
+def test_young_rows_stay(key, clock) -> None:
+    clock.forward(days=6)
     assert set(retention.forget_old().values()) == {0}
     assert (UsageRecord.objects.count(), Hold.objects.count()) == (1, 2)
 
 
-def test_usage_is_kept_as_long_as_the_setting_says(key, after, settings) -> None:
+def test_usage_is_kept_as_long_as_the_setting_says(key, clock, settings) -> None:
     settings.USAGE_DAYS = 40
-    after(days=39)
+    clock.forward(days=39)
     assert retention.forget_old()["usage records"] == 0
-    after(days=2)
+    clock.forward(days=2)
     assert retention.forget_old()["usage records"] == 1
 
 
-def test_without_its_old_records_the_books_are_right(key, after) -> None:
-    after(days=500)
+def test_without_its_old_records_the_books_are_right(key, clock) -> None:
+    clock.forward(days=500)
     retention.forget_old()
     assert not UsageRecord.objects.exists()
     assert LedgerEntry.objects.filter(kind="charge").exists()
     assert proof.check_books_inside().differences == {}
 
 
-def test_a_young_charge_still_needs_its_record(key, after) -> None:
-    after(days=300)
+def test_a_young_charge_still_needs_its_record(key, clock) -> None:
+    clock.forward(days=300)
     retention.forget_old()
     UsageRecord.objects.all().delete()
     assert "charge without its record" in proof.check_books_inside().differences
 
 
-def test_a_late_correction_of_a_forgotten_record_is_no_difference(make_key, admissions, ask, after) -> None:
+def test_a_late_correction_of_a_forgotten_record_is_no_difference(make_key, admissions, ask, clock) -> None:
     [admission] = admissions.admit_batch([ask(make_key())])
-    after(minutes=2)
+    clock.forward(minutes=2)
     sweep.sweep()
-    after(days=6)
+    clock.forward(days=6)
     settle_batch([settle(admission, Tokens(input=100, output=10))])
-    after(days=395)
+    clock.forward(days=395)
     assert retention.forget_old()["usage records"] == 1
     assert proof.check_books_inside().differences == {}
 
 
-def test_the_mark_never_goes_back(key, after, settings) -> None:
-    after(days=500)
+def test_the_mark_never_goes_back(key, clock, settings) -> None:
+    clock.forward(days=500)
     retention.forget_old()
     mark = Mark.objects.get(name=retention.USAGE_KEPT_SINCE).at
     settings.USAGE_DAYS = 1000
@@ -80,13 +69,13 @@ def test_the_mark_never_goes_back(key, after, settings) -> None:
     assert Mark.objects.get(name=retention.USAGE_KEPT_SINCE).at == mark
 
 
-def test_holds_go_a_week_after_their_end_open_ones_never(key, after) -> None:
-    after(days=8)
+def test_holds_go_a_week_after_their_end_open_ones_never(key, clock) -> None:
+    clock.forward(days=8)
     assert retention.forget_old()["ended holds"] == 1
     assert Hold.objects.get().state == "open"
 
 
-def test_refusals_are_kept_for_ninety_days(key, after) -> None:
+def test_refusals_are_kept_for_ninety_days(key, clock) -> None:
     for age in (89, 91):
         minute = rows.read_clock() - timedelta(days=age)
         RefusalCount.objects.create(
@@ -95,20 +84,20 @@ def test_refusals_are_kept_for_ninety_days(key, after) -> None:
     assert retention.forget_old()["refusal counts"] == 1
 
 
-def test_a_process_silent_for_a_day_is_forgotten(db, after) -> None:
+def test_a_process_silent_for_a_day_is_forgotten(clock) -> None:
     sweep.beat(uuid.uuid4())
-    after(hours=23)
+    clock.forward(hours=23)
     assert retention.forget_old()["heartbeats"] == 0
-    after(hours=2)
+    clock.forward(hours=2)
     assert retention.forget_old()["heartbeats"] == 1
     assert not Heartbeat.objects.exists()
 
 
-def test_many_rows_go_piece_by_piece(key, after, monkeypatch) -> None:
+def test_many_rows_go_piece_by_piece(key, clock, monkeypatch) -> None:
     monkeypatch.setattr(retention, "FOUND", 2)
     record = UsageRecord.objects.get()
     for _ in range(4):
         record.pk = uuid.uuid4()
         record.save(force_insert=True)
-    after(days=500)
+    clock.forward(days=500)
     assert retention.forget_old()["usage records"] == 5
