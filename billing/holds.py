@@ -103,6 +103,8 @@ class Refusal:
     held: int
     resets_at: datetime | None
     is_passing: bool
+    left: dict[str, int | None]
+    limits: KeyLimits
 
 
 class Deferred:
@@ -175,7 +177,7 @@ class Admissions:
         if known:
             return self._admit(request, limits, known.amount, known.output_limit, own, now)
         if request.claim and (found := claims.find(request.key.id, request.claim)):
-            return found if isinstance(found, Conflict) else Recorded(found, _left(own))
+            return found if isinstance(found, Conflict) else Recorded(found, _left(own), limits)
         free = min(row.free for row in own if row.free is not None)
         output_limit = choose_output_limit(request, free)
         amount = request.cost(output_limit)
@@ -310,6 +312,8 @@ def _refuse(amount: int, own: list[LimitRow], limits: KeyLimits) -> Refusal:
         held=tightest.held,
         resets_at=ends.get(tightest.kind),
         is_passing=not spent,
+        left=_left(own),
+        limits=limits,
     )
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from billing import rows
+from billing.budgets import KeyLimits
 from billing.models import IdempotentAnswer, UsageRecord
 
 KEPT = timedelta(hours=24)
@@ -40,10 +41,11 @@ class Conflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The answer is there already: that of ``request``. ``left`` is as in an admission."""
+    """The answer is there already: that of ``request``. ``left`` and ``limits`` are as in an admission."""
 
     request: UUID
     left: dict[str, int | None]
+    limits: KeyLimits
 
 
 @dataclass(frozen=True, slots=True)

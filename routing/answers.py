@@ -1,6 +1,10 @@
 """What an answer says about itself and about the limits of a key: in its headers, and in a refusal."""
 
+from datetime import UTC, datetime
+from functools import lru_cache
+
 from billing import money
+from billing.budgets import KeyLimits
 from billing.holds import Admission, Refusal
 from billing.models import Limit
 from routing.call import Call
@@ -24,13 +28,27 @@ def describe_answer(call: Call, admission: Admission, progress: Progress) -> Hea
     return headers
 
 
-def budget_headers(left: dict[str, int | None]) -> list[tuple[bytes, bytes]]:
-    """Return the headers that tell what a key's budgets have left; the wallet is not the key's to tell."""
-    names = {
-        Limit.Kind.KEY_DAY.value: b"x-smartoken-daily-left-usd",
-        Limit.Kind.KEY_MONTH.value: b"x-smartoken-monthly-left-usd",
-    }
-    return [(name, money.usd(nanos).encode()) for kind, name in names.items() if (nanos := left.get(kind)) is not None]
+def budget_headers(left: dict[str, int | None], limits: KeyLimits) -> list[tuple[bytes, bytes]]:
+    """Return what a key's budgets have left and when they begin anew; the wallet is not the key's to tell."""
+    headers: list[tuple[bytes, bytes]] = []
+    if (day := left.get(Limit.Kind.KEY_DAY.value)) is not None:
+        headers += _describe_budget("daily", day, limits.day_ends_at)
+    if (month := left.get(Limit.Kind.KEY_MONTH.value)) is not None:
+        headers += _describe_budget("monthly", month, limits.month_ends_at)
+    return headers
+
+
+def _describe_budget(period: str, left: int, ends_at: datetime) -> list[tuple[bytes, bytes]]:
+    name, resets_at = _constant_parts(period, ends_at)
+    return [(name, money.usd(max(0, left)).encode()), resets_at]
+
+
+@lru_cache(maxsize=1024)
+def _constant_parts(period: str, ends_at: datetime) -> tuple[bytes, tuple[bytes, bytes]]:
+    """Return what is the same in every answer of a window: a header's name, and the header of the reset."""
+    prefix = f"x-smartoken-{period}"
+    resets_at = ends_at.astimezone(UTC).isoformat()
+    return f"{prefix}-left-usd".encode(), (f"{prefix}-resets-at".encode(), resets_at.encode())
 
 
 def refusal_error(refusal: Refusal, *, may_see_wallet: bool) -> GatewayError:
@@ -54,4 +72,5 @@ def refusal_error(refusal: Refusal, *, may_see_wallet: bool) -> GatewayError:
         ),
         may_retry=refusal.is_passing,
         retry_after=1,
+        extra_headers=budget_headers(refusal.left, refusal.limits),
     )

@@ -317,6 +317,7 @@ class Journey:
             return
         if ending.error:
             if not self._client.has_started:
+                ending.error.extra_headers = self._budget_headers(outcome)
                 raise ending.error
             await self._client.finish(sse.write_event(ending.error_event(str(self._call.id))))
             return
@@ -333,10 +334,14 @@ class Journey:
 
     def _answer_headers(self, outcome: Outcome | None = None, length: int | None = None) -> Headers:
         assert self._admission
-        headers = budget_headers(outcome.left if outcome else self._admission.left)
+        headers = [*self._budget_headers(outcome)]
         if length is not None:
             headers.append((b"content-length", str(length).encode()))
         return [*headers, *describe_answer(self._call, self._admission, self._progress)]
+
+    def _budget_headers(self, outcome: Outcome | None) -> Headers:
+        assert self._admission
+        return budget_headers(outcome.left if outcome else self._admission.left, self._admission.limits)
 
     # --- what the ticker and the connection ask -----------------------------------
 

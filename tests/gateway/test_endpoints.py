@@ -1,6 +1,9 @@
 """The addresses of `/v1`: models, the key, and help where an address does not exist."""
 
+from datetime import datetime
+
 import pytest
+from django.utils import timezone
 
 from billing.money import NANOS
 
@@ -70,6 +73,12 @@ def test_the_key_shows_its_own_limits(make_caller, wallet, add_route):
     assert shown["daily"]["resets_at"]
     assert (shown["requests_per_minute"], shown["families"]) == (100, ["deepseek"])
     assert "wallet" not in shown
+
+
+def test_an_unused_key_shows_its_budgets_and_when_they_begin_anew(make_caller, wallet):
+    daily = make_caller(daily_budget_nanos=NANOS).get("/v1/key").json["daily"]
+    assert (daily["spent_usd"], daily["left_usd"]) == ("0", "1")
+    assert datetime.fromisoformat(daily["resets_at"]) > timezone.now()
 
 
 def test_the_wallet_is_shown_to_a_key_that_may_see_it(make_key, caller, wallet):

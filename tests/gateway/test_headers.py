@@ -2,6 +2,7 @@
 
 import re
 
+from billing import budgets
 from billing.money import NANOS
 
 REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -33,6 +34,31 @@ def test_a_stream_tells_what_is_left_behind_its_hold(make_caller, wallet, add_ro
     add_route("ok")
     left = float(make_caller(daily_budget_nanos=NANOS).chat(stream=True).headers["x-smartoken-daily-left-usd"])
     assert 0.9 < left < 0.9999
+
+
+def test_when_budgets_begin_anew_is_told_as_the_key_shows_it(make_caller, wallet, add_route):
+    add_route("ok")
+    caller = make_caller(daily_budget_nanos=NANOS, monthly_budget_nanos=2 * NANOS)
+    headers, shown = caller.chat().headers, caller.get("/v1/key").json
+    assert headers["x-smartoken-daily-resets-at"] == shown["daily"]["resets_at"]
+    assert headers["x-smartoken-monthly-resets-at"] == shown["monthly"]["resets_at"]
+
+
+def test_refusals_and_failures_tell_the_budgets_too(make_caller, wallet, add_route):
+    add_route("html-error")
+    caller = make_caller(daily_budget_nanos=NANOS // 100)
+    failed, refused = caller.chat(), caller.chat(max_tokens=8000)
+    assert (failed.status, refused.status) == (502, 402)
+    assert {reply.headers["x-smartoken-daily-left-usd"] for reply in (failed, refused)} == {"0.01"}
+
+
+def test_a_budget_lowered_below_what_is_spent_has_nothing_left(make_key, caller, wallet, add_route):
+    key, caller.secret = make_key(daily_budget_nanos=NANOS)
+    add_route("ok")
+    caller.chat()
+    budgets.update_key(key=key, daily_budget_nanos=1)
+    assert caller.chat().headers["x-smartoken-daily-left-usd"] == "0"
+    assert caller.get("/v1/key").json["daily"]["left_usd"] == "0"
 
 
 def test_a_key_without_budgets_tells_nothing_of_the_wallet(caller, add_route):

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from accounts import keys, people
 from billing import pricing
+from billing.models import LedgerEntry
 from billing.money import NANOS
 from billing.proof import check_books
 from tests.gateway.callers import eventually, read_until
@@ -124,6 +126,20 @@ def test_cached_input_has_its_own_price(caller, wallet, add_route):
     in_force()
     add_route("ok-cached", family="stepfun")
     assert caller.chat(model="stepfun").record.charge_nanos == 8 * 1000 + 4 * 100 + 3 * 1000
+
+
+def test_a_model_that_costs_nothing_answers_an_empty_wallet(caller, add_route):
+    from tests.gateway.conftest import in_force
+
+    pricing.set_price(model="internlm3", input_micros=0, cached_micros=0, output_micros=0)
+    in_force()
+    add_route("ok", family="internlm")
+    empty = people.ensure_member(email="empty@example.com")[0]
+    _, caller.secret = keys.create_key(organization=empty.organization, created_by=empty.user, name="free")
+    replies = [caller.chat(model="internlm3", stream=stream) for stream in (False, True)]
+    assert [(reply.status, reply.usage["cost"]) for reply in replies] == [(200, 0), (200, 0)]
+    assert [(reply.record.held_nanos, reply.record.charge_nanos) for reply in replies] == [(0, 0), (0, 0)]
+    assert not LedgerEntry.objects.filter(organization=empty.organization).exists()
 
 
 def test_thirty_requests_one_after_another_are_charged_thirty_times(caller, wallet, add_route):
