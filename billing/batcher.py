@@ -5,7 +5,8 @@ On PostgreSQL holds and settles have a thread each; on SQLite, which has one wri
 anyway, they share one.
 
 What can go wrong with a batch, and what is done:
-- a row is locked by somebody else: again at once, leaving out what is locked;
+- a row is locked by somebody else: again at once, leaving out what is locked; that is
+  tried beside each further batch and takes nobody's place in it;
 - deadlock, serialization, SQLite busy: again;
 - the connection is lost, its COMMIT perhaps unknown: reconnect and again, as a replay;
   holds wait two seconds at the most, settles until they succeed;
@@ -32,6 +33,11 @@ MAX_BATCH = 64
 MAX_WAITING = 4096
 HOLD_PATIENCE_SECONDS = 2.0
 LATE_SECONDS = 10.0
+RECONNECT_SECONDS = 0.1
+STOP_SECONDS = 10.0
+"""How long a thread that is to end tries on; what is left then is the sweeper's."""
+DEFERRED_SECONDS = 0.01
+"""How long to wait for something new before what is locked is tried again."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +65,7 @@ class Job:
     queued_at: float = field(default_factory=time.monotonic)
     is_contended: bool = False
     is_replay: bool = False
+    is_bare: bool = False
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -72,7 +79,9 @@ class Batcher:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"ledger-{name}")
         self._carried: list[Job] = []
+        self._deferred: list[Job] = []
         self._stopping = False
+        self._give_up_at: float | None = None
         self._busy_since: float | None = None
         self.waiting = 0
         self.failures = 0
@@ -81,7 +90,7 @@ class Batcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread when everything queued is done."""
+        """End the thread when everything queued is done, or can't be done within ten seconds."""
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join()
@@ -106,31 +115,55 @@ class Batcher:
     # --- the thread ---------------------------------------------------------
 
     def _run(self) -> None:
-        while not (self._stopping and not self._carried):
+        while self._has_work:
             try:
                 batch = self._take()
                 self._busy_since = time.monotonic()
                 self._run_batch(batch)
+                self._retry_deferred()
             except Exception as error:
                 # Whatever it is, the thread must live: it is the only way to the ledger.
                 logger.exception("ledger thread: %s", type(error).__name__)
             finally:
                 self._busy_since = None
-        connection.close()
+        with suppress(DatabaseError, InterfaceError):
+            connection.close()
+        self._give_up()
+
+    @property
+    def _has_work(self) -> bool:
+        if self._give_up_at is not None and time.monotonic() > self._give_up_at:
+            return False
+        return not self._stopping or bool(self._carried or self._deferred)
+
+    def _give_up(self) -> None:
+        left = self._carried + self._deferred
+        if left:
+            logger.error("ledger thread ends with %d items that it could not write", len(left))
+        self._resolve([(job, None, LedgerUnavailableError()) for job in left])
 
     def _take(self) -> list[Job]:
-        """Return the jobs that wait, at most MAX_BATCH; wait for one if there are none."""
-        batch, self._carried = self._carried, []
+        """Return the jobs to run next, at most MAX_BATCH; wait for one if there is nothing to do."""
+        batch, self._carried = self._carried[:MAX_BATCH], self._carried[MAX_BATCH:]
         while len(batch) < MAX_BATCH:
             try:
-                job = self._queue.get(block=not batch and not self._stopping)
+                job = self._queue.get(
+                    block=not batch and (bool(self._deferred) or not self._stopping),
+                    timeout=DEFERRED_SECONDS if self._deferred else None,
+                )
             except queue.Empty:
                 break
             if job is None:
-                self._stopping = True
+                self._stopping, self._give_up_at = True, time.monotonic() + STOP_SECONDS
                 continue
             batch.append(job)
         return batch
+
+    def _retry_deferred(self) -> None:
+        """Try the jobs that were left out, those that have waited longest, as a batch of their own."""
+        batch, self._deferred = self._deferred[:MAX_BATCH], self._deferred[MAX_BATCH:]
+        if batch:
+            self._run_batch(batch)
 
     def _run_batch(self, batch: list[Job]) -> None:
         for handler in dict.fromkeys(job.handler for job in batch):
@@ -138,18 +171,13 @@ class Batcher:
             self._run_jobs(handler, jobs)
 
     def _run_jobs(self, handler: Handler, jobs: list[Job]) -> None:
-        skip_locked = any(job.is_contended for job in jobs)
+        skip_locked = bool(self._deferred) or any(job.is_contended for job in jobs)
         try:
             results = self._call(handler, jobs, skip_locked)
         except (OperationalError, InterfaceError) as error:
-            self._handle_trouble(handler, jobs, error)
+            self._handle_trouble(handler, jobs, error, skip_locked)
         except Exception as error:
-            self._close_if_broken()
-            if len(jobs) == 1:
-                self._run_alone(handler, jobs[0], error)
-            else:
-                for job in jobs:
-                    self._run_jobs(handler, [job])
+            self._run_one_by_one(handler, jobs, error)
         else:
             self._finish(jobs, results)
 
@@ -157,67 +185,70 @@ class Batcher:
         is_replay = any(job.is_replay for job in jobs)
         return handler([job.item for job in jobs], is_replay=is_replay, skip_locked=skip_locked)
 
-    def _handle_trouble(self, handler: Handler, jobs: list[Job], error: Exception) -> None:
+    def _handle_trouble(self, handler: Handler, jobs: list[Job], error: Exception, skip_locked: bool) -> None:
         trouble = classify(error)
         if trouble == "poison":
             self._run_one_by_one(handler, jobs, error)
+            return
+        if trouble == "locked" and skip_locked:
+            self._find_locked(handler, jobs)
             return
         if trouble == "lost":
             logger.error("ledger connection lost: %s", type(error).__name__)
             with suppress(DatabaseError, InterfaceError):
                 connection.close()
-            time.sleep(0.1)
+            time.sleep(RECONNECT_SECONDS)
         for job in jobs:
             job.is_contended = job.is_contended or trouble == "locked"
             job.is_replay = job.is_replay or trouble == "lost"
-        self._carry(jobs)
+        self._carried += self._keep_patient(jobs)
+
+    def _find_locked(self, handler: Handler, jobs: list[Job]) -> None:
+        """What is locked is no row that a handler can leave out: a batch's fate must not hang on one job."""
+        if len(jobs) == 1:
+            self._defer(jobs)
+            return
+        for job in jobs:
+            job.is_contended = True
+            self._run_jobs(handler, [job])
 
     def _run_one_by_one(self, handler: Handler, jobs: list[Job], error: Exception) -> None:
         self._close_if_broken()
+        if len(jobs) == 1:
+            self._run_alone(handler, jobs[0], error)
+            return
         for job in jobs:
-            if len(jobs) == 1:
-                self._run_alone(handler, job, error)
-            else:
-                self._run_jobs(handler, [job])
+            self._run_jobs(handler, [job])
 
     def _run_alone(self, handler: Handler, job: Job, error: Exception) -> None:
         """Try a job that fails by itself once more without its texts; then give it up to the sweeper."""
         self.failures += 1
         logger.error("ledger item failed alone: %s", type(error).__name__)
-        if not isinstance(job.item, Settlement):
+        if job.is_bare or not isinstance(job.item, Settlement):
             self._resolve([(job, None, error)])
             return
-        try:
-            results = handler([job.item.money_only()], is_replay=job.is_replay, skip_locked=True)
-        except Exception as again:
-            self._close_if_broken()
-            self._resolve([(job, None, again)])
-        else:
-            self._finish([job], results)
+        job.item, job.is_bare = job.item.money_only(), True
+        self._run_jobs(handler, [job])
 
     def _close_if_broken(self) -> None:
         with suppress(DatabaseError, InterfaceError):
             connection.close_if_unusable_or_obsolete()
 
     def _finish(self, jobs: list[Job], results: Sequence[Any]) -> None:
-        done, deferred = [], []
-        for job, result in zip(jobs, results, strict=True):
-            if isinstance(result, Deferred):
-                job.is_contended = True
-                deferred.append(job)
-            else:
-                done.append((job, result, None))
-        self._resolve(done)
-        if deferred:
-            self._carry(deferred)
-            if not done:
-                time.sleep(0.01)  # only locked rows left: don't spin
+        pairs = list(zip(jobs, results, strict=True))
+        self._resolve([(job, result, None) for job, result in pairs if not isinstance(result, Deferred)])
+        self._defer([job for job, result in pairs if isinstance(result, Deferred)])
 
-    def _carry(self, jobs: list[Job]) -> None:
-        """Keep the jobs for the next batch; those out of patience get LedgerUnavailableError."""
+    def _defer(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.is_contended = True
+        self._deferred += self._keep_patient(jobs)
+
+    def _keep_patient(self, jobs: list[Job]) -> list[Job]:
+        """Return the jobs that are to be tried again; those out of patience get LedgerUnavailableError."""
         late = [job for job in jobs if job.is_out_of_patience]
         self._resolve([(job, None, LedgerUnavailableError()) for job in late])
-        self._carried += [job for job in jobs if job not in late]
+        return [job for job in jobs if job not in late]
 
     def _resolve(self, results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
         self.waiting -= len(results)

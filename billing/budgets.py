@@ -19,7 +19,7 @@ from django.db.models import Q
 from accounts import keys
 from accounts.models import APIKey, Organization
 from billing import locks, rows
-from billing.models import Limit
+from billing.models import Hold, Limit
 
 WINDOW_KINDS = (Limit.Kind.KEY_DAY, Limit.Kind.KEY_MONTH)
 SHORTEST: dict[str, timedelta] = {Limit.Kind.KEY_DAY: timedelta(hours=23), Limit.Kind.KEY_MONTH: timedelta(days=26)}
@@ -39,6 +39,14 @@ class KeyLimits:
     @property
     def ids(self) -> tuple[int, int, int]:
         return (self.wallet_id, self.day_id, self.month_id)
+
+    @classmethod
+    def of_hold(cls, hold: Hold) -> "KeyLimits":
+        """Return the limits that a hold was taken from, whether or not they are still the current ones."""
+        day_ends_at, month_ends_at = hold.day.ends_at, hold.month.ends_at
+        assert day_ends_at
+        assert month_ends_at
+        return cls(hold.wallet_id, hold.day_id, hold.month_id, day_ends_at, month_ends_at)
 
     def are_current(self, now: datetime) -> bool:
         return now < self.day_ends_at and now < self.month_ends_at
@@ -88,7 +96,7 @@ def open_windows(key_ids: Collection[int], *, skip_locked: bool = False) -> dict
     The wallet's lock makes two processes take turns, so that windows never overlap. With
     ``skip_locked``, keys whose wallet somebody else has locked are left out.
     """
-    rows.set_lock_timeout()
+    rows.set_guards()
     organizations = set(APIKey.objects.filter(pk__in=key_ids).values_list("organization", flat=True))
     ensure_wallets(organizations)
     wallets = dict(

@@ -150,30 +150,40 @@ class Admissions:
 
     @transaction.atomic
     def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
-        rows.set_lock_timeout()
-        known_limits = [self._limits[request.key.id] for request in requests if request.key.id in self._limits]
-        ids = {id_ for limits in known_limits for id_ in limits.ids}
+        rows.set_guards()
+        limits = {request.id: self._limits[request.key.id] for request in requests if request.key.id in self._limits}
+        if is_replay:
+            limits |= _find_held_limits([request.id for request in requests])
+        ids = {id_ for own in limits.values() for id_ in own.ids}
         locked = locks.lock_limits(ids, skip_locked=skip_locked)
         known = locks.lock_holds([request.id for request in requests]) if is_replay else {}
         now = rows.read_clock()
         claims = Claims([(request.key.id, request.claim) for request in requests if request.claim], now)
         decisions: dict[UUID, Decision] = {}
         for request in _take_turns(requests):
-            decisions[request.id] = self._decide(request, locked, known.get(request.id), claims, now)
+            own_limits = limits.get(request.id)
+            decisions[request.id] = self._decide(request, own_limits, locked, known.get(request.id), claims, now)
         self._write([decision for decision in decisions.values() if isinstance(decision, Admission)], claims)
         return [decisions[request.id] for request in requests]
 
     def _decide(
-        self, request: HoldRequest, locked: dict[int, LimitRow], known: HoldRow | None, claims: Claims, now: datetime
+        self,
+        request: HoldRequest,
+        limits: KeyLimits | None,
+        locked: dict[int, LimitRow],
+        known: HoldRow | None,
+        claims: Claims,
+        now: datetime,
     ) -> Decision:
-        limits = self._limits.get(request.key.id)
         if limits is None:
             return DEFERRED
-        if not limits.are_current(now):
+        if not known and not limits.are_current(now):
             raise _WindowOverError
         if not all(id_ in locked for id_ in limits.ids):
             return DEFERRED
         own = [locked[id_] for id_ in limits.ids]
+        if known and known.limit_ids != limits.ids:
+            return DEFERRED  # its lost COMMIT came only now: the next turn finds the hold first
         if known:
             return self._admit(request, limits, known.amount, known.output_limit, own, now)
         if request.claim and (found := claims.find(request.key.id, request.claim)):
@@ -207,6 +217,12 @@ class Admissions:
             changes.add(row[1:4], held=row[4])
         claims.write([row[0] for row in inserted])
         changes.write()
+
+
+def _find_held_limits(ids: Sequence[UUID]) -> dict[UUID, KeyLimits]:
+    """Return the limits of those holds that are there: their windows may have ended since."""
+    held = Hold.objects.select_related("day", "month").filter(pk__in=ids)
+    return {hold.pk: KeyLimits.of_hold(hold) for hold in held}
 
 
 def _left(own: list[LimitRow]) -> dict[str, int | None]:

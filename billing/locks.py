@@ -42,6 +42,10 @@ class HoldRow:
     month_id: int
     output_limit: int
 
+    @property
+    def limit_ids(self) -> tuple[int, int, int]:
+        return (self.wallet_id, self.day_id, self.month_id)
+
 
 def _suffix(skip_locked: bool) -> str:
     if not rows.is_postgresql():
@@ -63,7 +67,10 @@ def lock_limits(ids: Collection[int], *, skip_locked: bool = False) -> dict[int,
 
 
 def lock_holds(ids: Collection[UUID], *, skip_locked: bool = False) -> dict[UUID, HoldRow]:
-    """Lock these holds in the order of their ids. Lock their limits first."""
+    """Lock these holds in the order of their ids. Lock their limits first.
+
+    With ``skip_locked``, a hold that somebody has is left out as one that is missing is: see ``find_locked``.
+    """
     if not ids:
         return {}
     ordered = sorted(ids)
@@ -73,6 +80,15 @@ def lock_holds(ids: Collection[UUID], *, skip_locked: bool = False) -> dict[UUID
         [rows.adapt(id_) for id_ in ordered],
     )
     return {row.id: row for row in map(_read_hold, found)}
+
+
+def find_locked(ids: Collection[UUID], locked: Collection[UUID]) -> set[UUID]:
+    """Return those of these holds that are there, but were left out because somebody has locked them."""
+    missing = [id_ for id_ in ids if id_ not in locked]
+    if not missing or not rows.is_postgresql():
+        return set()
+    found = rows.execute(f"SELECT id FROM billing_hold WHERE id IN ({rows.placeholders(missing)})", missing)
+    return {row[0] for row in found}
 
 
 def _read_hold(row: tuple[Any, ...]) -> HoldRow:

@@ -62,10 +62,17 @@ def insert(
     return execute(f"{sql} RETURNING {returning}" if returning else sql, parameters)
 
 
-def set_lock_timeout() -> None:
-    """Bound how long this transaction waits for a row that somebody else has locked."""
+def set_guards() -> None:
+    """Bound how long this transaction waits for a row that somebody else has locked; make its COMMIT durable.
+
+    Both are for this transaction alone, whatever the server, the role or a pooler say.
+    """
     if is_postgresql():
-        execute("SET LOCAL lock_timeout = '100ms'")
+        execute(
+            "SELECT set_config('lock_timeout', '100ms', true), set_config('synchronous_commit', "
+            "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
+            "ELSE current_setting('synchronous_commit') END, true)"
+        )
 
 
 def read_clock() -> datetime:

@@ -95,7 +95,7 @@ class Settlement:
         return self.status == UsageRecord.Status.COMPLETED and self.http_status == 200
 
     def money_only(self) -> "Settlement":
-        """Return the same without any text that came from outside."""
+        """Return the same without anything that came from outside but the counts."""
         return replace(
             self,
             error_code="",
@@ -103,6 +103,10 @@ class Settlement:
             upstream_model="",
             provider_request_id="",
             attempts=[],
+            first_token_ms=None,
+            cost=None,
+            cost_currency="",
+            cost_nanos=None,
             answer=None,
         )
 
@@ -121,11 +125,14 @@ def settle_batch(
     settlements: Sequence[Settlement], *, is_replay: bool = False, skip_locked: bool = False
 ) -> list[Outcome | Deferred]:
     """Return the outcome of each settlement, in their order, committed."""
-    rows.set_lock_timeout()
+    rows.set_guards()
     ids = {id_ for settlement in settlements for id_ in settlement.admission.limits.ids}
     limits = locks.lock_limits(ids, skip_locked=skip_locked)
     ready = [s for s in settlements if all(id_ in limits for id_ in s.admission.limits.ids)]
-    holds = locks.lock_holds([s.id for s in ready])
+    ids_ready = [s.id for s in ready]
+    holds = locks.lock_holds(ids_ready, skip_locked=skip_locked)
+    if skip_locked and (busy := locks.find_locked(ids_ready, holds)):
+        ready = [s for s in ready if s.id not in busy]
     batch = _Batch(limits, rows.read_clock())
     outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
     batch.write()

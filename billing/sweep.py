@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.keys import build_record
-from billing import rows
+from billing import locks, rows
 from billing.budgets import KeyLimits
 from billing.holds import Admission, HoldRequest, PriceRecord
 from billing.models import Heartbeat, Hold, UsageRecord
@@ -21,6 +21,8 @@ from billing.settles import Settlement, Tokens, settle_batch
 
 SILENT_SECONDS = 60
 SWEEP_BATCH = 100
+MAX_MS = 2**31 - 1
+"""What a record's column takes, 24 days: a site may have been off for longer."""
 
 
 def beat(process: UUID) -> None:
@@ -36,9 +38,15 @@ def say_goodbye(process: UUID) -> None:
     Heartbeat.objects.filter(process=process).delete()
 
 
+@transaction.atomic
 def write_checkpoints(checkpoints: list[tuple[UUID, dict[str, Any]]]) -> None:
-    """Note on open holds what was delivered so far, all in one statement."""
-    values, parameters = rows.values_list(checkpoints, ["uuid", "jsonb"])
+    """Note on open holds what was delivered so far; holds that somebody has locked wait for the next time."""
+    rows.set_guards()
+    locked = locks.lock_holds([id_ for id_, _ in checkpoints], skip_locked=True)
+    ready = [(id_, reached) for id_, reached in checkpoints if id_ in locked]
+    if not ready:
+        return
+    values, parameters = rows.values_list(ready, ["uuid", "jsonb"])
     rows.execute(
         f"WITH fresh (hold_id, delivered) AS (VALUES {values}) UPDATE billing_hold "
         "SET checkpoint = delivered FROM fresh WHERE id = hold_id AND state = 'open'",
@@ -84,7 +92,7 @@ def _settlement(hold: Hold) -> Settlement:
         http_status=200 if reached else 502,
         ended_by=UsageRecord.EndedBy.GATEWAY,
         count_source=UsageRecord.CountSource.CHECKPOINT,
-        total_ms=int((ended_at - hold.started_at).total_seconds() * 1000),
+        total_ms=min(int((ended_at - hold.started_at).total_seconds() * 1000), MAX_MS),
         error_code="gateway_lost",
         provider=reached.get("provider", ""),
         upstream=reached.get("upstream", ""),
@@ -98,8 +106,6 @@ def _settlement(hold: Hold) -> Settlement:
 
 def _admission(hold: Hold) -> Admission:
     price = hold.price
-    assert hold.day.ends_at
-    assert hold.month.ends_at
     request = HoldRequest(
         id=hold.pk,
         key=replace(build_record(hold.key), user_id=hold.user_id),
@@ -112,5 +118,5 @@ def _admission(hold: Hold) -> Admission:
         client_request_id=hold.client_request_id,
         sdk_retry=hold.sdk_retry,
     )
-    limits = KeyLimits(hold.wallet_id, hold.day_id, hold.month_id, hold.day.ends_at, hold.month.ends_at)
+    limits = KeyLimits.of_hold(hold)
     return Admission(request, hold.process, limits, hold.amount_nanos, hold.output_limit, hold.started_at, {})

@@ -1,19 +1,22 @@
 """The ledger of one gateway process: its threads, its heartbeat, and the ways into them."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from billing import refusals, sweep
 from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
 from billing.holds import Admissions, HoldRequest
 from billing.rows import is_postgresql
 from billing.settles import Settlement, settle_batch
+
+logger = logging.getLogger(__name__)
 
 SILENT_SECONDS = 30.0
 """A process that could not say for so long that it is alive stops relaying: others may settle its holds."""
@@ -37,7 +40,10 @@ class LedgerThreads:
         """Finish what is queued, then end the threads and say that this process is gone."""
         for batcher in {self._holds, self._settles}:
             batcher.stop()
-        _call_once(sweep.say_goodbye, self.process)
+        try:
+            _call_once(sweep.say_goodbye, self.process)
+        except DatabaseError as error:
+            logger.error("the ledger can't be told that this process ends: %s", type(error).__name__)
 
     @property
     def is_healthy(self) -> bool:

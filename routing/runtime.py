@@ -8,10 +8,12 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from accounts import keys
 from accounts.keys import KeyCache
@@ -19,6 +21,7 @@ from accounts.ratelimit import RateLimiter
 from accounts.reader import Reader
 from accounts.versions import KEYS, ROUTES, VersionWatch
 from billing import sweep
+from billing.batcher import LedgerUnavailableError
 from billing.refusals import RefusalCounter
 from billing.threads import LedgerThreads
 from routing.estimates import Estimator
@@ -84,7 +87,8 @@ class Runtime:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._write_refusals()
+        with suppress(LedgerUnavailableError, DatabaseError):  # the counts are lost; the process must end
+            await self._write_refusals()
         await asyncio.to_thread(self.watch.stop)
         await asyncio.to_thread(self.ledger.stop)
         await self.upstreams.close()

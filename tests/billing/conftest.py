@@ -1,7 +1,9 @@
 """Wallets, keys and requests for tests of the money."""
 
+import asyncio
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from accounts import keys, members
 from accounts.keys import KeyRecord, build_record
 from accounts.models import APIKey, Organization, User
 from billing import ledger, pricing, proof, rows
+from billing.batcher import Batcher
 from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
 from billing.models import Limit, UsageRecord
 from billing.money import NANOS
@@ -108,3 +111,16 @@ def charged(make_key: Callable[..., KeyRecord], admissions: Admissions, ask: Cal
 def assert_proven() -> None:
     """Check that the books agree with themselves."""
     assert proof.check_books_inside().differences == {}
+
+
+def run(batcher: Batcher, handler: Callable[..., Any], items: Sequence[Any]) -> list[Any]:
+    """Return the results of these items, which the thread finds together and takes as one batch."""
+    gate = threading.Event()
+
+    async def submit() -> list[Any]:
+        batcher.submit(lambda gates, **_: [gate.wait(10) for gate in gates], gate)
+        futures = [batcher.submit(handler, item) for item in items]
+        gate.set()
+        return await asyncio.gather(*futures)
+
+    return asyncio.run(submit())

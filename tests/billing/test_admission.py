@@ -1,9 +1,11 @@
 """Holds: what is set aside, and who is refused."""
 
+from billing import proof, rows
 from billing.holds import MIN_DEFAULT_OUTPUT, Admission, Refusal
 from billing.models import Hold, Limit
 from billing.money import NANOS
-from tests.billing.conftest import wallet_of
+from billing.settles import Tokens, settle_batch
+from tests.billing.conftest import settle, wallet_of
 
 
 def test_a_hold_covers_the_most_a_request_can_cost(make_key, admissions, ask) -> None:
@@ -110,3 +112,17 @@ def test_a_replayed_batch_holds_once(make_key, admissions, ask) -> None:
     assert [type(decision) for decision in again] == [type(decision) for decision in first]
     assert wallet_of(key).held_nanos == first[0].amount
     assert Hold.objects.count() == 1
+
+
+def test_a_hold_found_again_behind_midnight_keeps_its_windows(make_key, admissions, ask, monkeypatch) -> None:
+    """Its COMMIT was lost before midnight, and the batch is run again behind it."""
+    key = make_key()
+    request = ask(key)
+    [first] = admissions.admit_batch([request])
+    monkeypatch.setattr(rows, "read_clock", lambda: first.limits.day_ends_at)
+    admissions.admit_batch([ask(key)])
+    [again] = admissions.admit_batch([request], is_replay=True)
+    assert again.limits == first.limits
+    settle_batch([settle(again, Tokens(input=10, output=10))])
+    assert Limit.objects.get(pk=first.limits.day_id).spent_nanos == 30_000
+    assert proof.check_books_inside().differences == {}

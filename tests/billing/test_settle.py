@@ -7,7 +7,7 @@ from django.db import IntegrityError
 
 from billing import proof
 from billing.holds import Admissions
-from billing.models import Hold, LedgerEntry, UsageRecord
+from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
 
@@ -142,3 +142,22 @@ def test_the_ledger_refuses_to_be_changed(make_key) -> None:
         LedgerEntry.objects.update(amount_nanos=1)
     with pytest.raises((IntegrityError, Exception), match="append-only"):
         LedgerEntry.objects.all().delete()
+
+
+def test_a_batch_that_is_run_again_changes_nothing(make_key, admissions, ask) -> None:
+    key = make_key()
+    requests = [ask(key) for _ in range(3)]
+    admitted = admissions.admit_batch(requests)
+    held = dump()
+    again = admissions.admit_batch(requests, is_replay=True)
+    assert [admission.amount for admission in again] == [admission.amount for admission in admitted]
+    assert dump() == held
+    settlements = [settle(admission, Tokens(input=10, output=10)) for admission in admitted]
+    outcomes, settled = settle_batch(settlements), dump()
+    assert [one.charge for one in settle_batch(settlements, is_replay=True)] == [one.charge for one in outcomes]
+    assert dump() == settled
+
+
+def dump() -> list[object]:
+    """Return all rows that the ledger writes."""
+    return [list(model.objects.order_by("pk").values()) for model in (Limit, Hold, LedgerEntry, UsageRecord)]

@@ -95,3 +95,9 @@ def test_a_process_that_ends_in_good_order_is_forgotten(db) -> None:
     assert Heartbeat.objects.count() == 1
     sweep.say_goodbye(process)
     assert not Heartbeat.objects.exists()
+
+
+def test_a_site_that_was_off_for_a_month_is_swept(abandoned) -> None:
+    Hold.objects.update(started_at=timezone.now() - timedelta(days=30))
+    assert sweep.sweep() == 1
+    assert UsageRecord.objects.get().total_ms == sweep.MAX_MS
