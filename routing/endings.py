@@ -76,7 +76,7 @@ class Ending:
 
     @classmethod
     def failed(cls, fault: UpstreamFault) -> "Ending":
-        error = GatewayError(fault.code, _explain(fault), retry_after=fault.retry_after)
+        error = GatewayError(fault.code, _explain(fault), fault.param, retry_after=fault.retry_after)
         return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)
 
     def error_event(self, request_id: str) -> bytes:

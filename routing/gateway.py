@@ -31,7 +31,7 @@ from routing import dialects, sse
 from routing.answers import budget_headers, describe_answer, refusal_error
 from routing.call import Call
 from routing.client import Client, Headers
-from routing.dialects.base import Dialect, UpstreamFault
+from routing.dialects.base import Built, Dialect, Meaning, UpstreamFault
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError
 from routing.patience import find_overdue, needs_comment
@@ -41,7 +41,7 @@ from routing.rewrite import StreamRewriter, usage_object
 from routing.runtime import Runtime
 from routing.selection import select_routes
 from routing.snapshot import RouteRecord
-from routing.upstream import UpstreamAnswer
+from routing.upstream import REST_SECONDS, UpstreamAnswer
 
 SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
@@ -141,7 +141,10 @@ class Journey:
 
     async def _try_routes(self, candidates: list[RouteRecord]) -> Ending:
         fault = UpstreamFault("no_healthy_route", "no_route")
+        too_small = 0
         for route in candidates:
+            if route.context_length <= too_small:
+                continue
             if self._client.has_left:
                 return Ending.client_left()
             began_at = time.monotonic()
@@ -157,7 +160,7 @@ class Journey:
                     self._progress.note_attempt(began_at, "interrupted", self._interruption)
                     return Ending.interrupted(self._interruption)
                 self._interruption = ""
-                fault = UpstreamFault("upstream_timeout", "first_byte", cools_down=True)
+                fault = UpstreamFault("upstream_timeout", "first_byte", rest_seconds=REST_SECONDS)
             else:
                 self._progress.note_attempt(began_at, "answered")
                 self._runtime.health.note_success(route.upstream.slug)
@@ -167,6 +170,8 @@ class Journey:
                 self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
             if self._progress.has_content or not fault.may_fail_over:
                 break
+            if fault.reason == Meaning.CONTEXT_TOO_LONG:
+                too_small = route.context_length
         return Ending.failed(fault)
 
     def _completed(self) -> Ending:
@@ -178,9 +183,7 @@ class Journey:
         self._progress.begin_route(route)
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
-        built = dialect.build(
-            self._call.chat.body, model=route.upstream_model, output_limit=self._admission.output_limit
-        )
+        built = self._build(route, dialect, self._admission.output_limit)
         self._progress.dropped = built.dropped
         answer: UpstreamAnswer | None = None
         self._is_interruptible = True
@@ -190,13 +193,20 @@ class Journey:
             if self._call.chat.stream:
                 await self._relay(answer, dialect)
             else:
-                self._progress.whole = dialect.read_answer(await answer.read_all())
+                self._progress.whole = dialect.read_answer(await answer.read_all(), self._call.completion_id)
         finally:
             self._is_interruptible = False
             if answer and answer.is_done:
                 self._runtime.spawn(answer.drain())
             elif answer:
                 await answer.close()
+
+    def _build(self, route: RouteRecord, dialect: Dialect, output_limit: int) -> Built:
+        """Return the route's request. Raises UpstreamFault for what its provider does not take: another may."""
+        try:
+            return dialect.build(self._call.chat.body, model=route.upstream_model, output_limit=output_limit)
+        except GatewayError as error:
+            raise UpstreamFault(error.code, "unsupported", error.message, param=error.param, was_sent=False) from None
 
     async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
@@ -217,7 +227,7 @@ class Journey:
         is_done, fault = False, None
         for data in events:
             if data == b"[DONE]":
-                is_done = stream.is_finished
+                is_done = stream.note_done()
                 break
             try:
                 pieces.append(stream.take(data, is_delivering=not self._client.has_left))

@@ -13,7 +13,7 @@ import orjson
 from billing import money
 from billing.settles import Tokens
 from routing import sse
-from routing.dialects.base import Dialect, Usage, clean_text
+from routing.dialects.base import Dialect, Usage
 from routing.estimates import text_size
 
 TEXT_FIELDS = ("content", "reasoning_content", "refusal")
@@ -53,13 +53,17 @@ class StreamRewriter:
     """
 
     def __init__(self, *, model: str, completion_id: str, include_usage: bool, dialect: Dialect) -> None:
-        self._model = model
-        self._id = completion_id
+        self._head = {
+            "id": completion_id,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
         self._include_usage = include_usage
         self._dialect = dialect
-        self._created = int(time.time())
+        self._reader = dialect.reader(completion_id)
         self._waiting: list[bytes] = []
-        self._finish_chunk: dict[str, Any] | None = None
+        self._finish_choices: list[dict[str, Any]] = []
         self.has_content = False
         self.size = 0
         self.usage: Usage | None = None
@@ -70,30 +74,34 @@ class StreamRewriter:
         """True when the provider has said why it stopped."""
         return bool(self.finish_reason)
 
+    def note_done(self) -> bool:
+        """Take the provider's word that all is said: some never name a reason (Spark). Tell whether it is an end."""
+        if self.has_content and not self.finish_reason:
+            self.finish_reason = self._reader.finish_reason()
+        return self.is_finished
+
     def take(self, data: bytes, *, is_delivering: bool = True) -> bytes:
         """Return what to send for one event's data. Raises UpstreamFault."""
         chunk = self._dialect.read_event(data)
         self.usage = self._dialect.read_usage(chunk) or self.usage
-        chunk.pop("usage", None)
-        choices = chunk.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        choices = self._reader.read_chunk(chunk)
+        if not choices:
             return b""
-        size = sum(message_size(choice.get("delta")) for choice in choices if isinstance(choice, dict))
+        size = sum(message_size(choice["delta"]) for choice in choices)
         if is_delivering:
             self.size += size
         self.has_content = self.has_content or size > 0
-        return self._release(self._hold_back(chunk, choices))
+        return self._release(self._hold_back(choices))
 
-    def _hold_back(self, chunk: dict[str, Any], choices: list[Any]) -> bytes:
-        """Return the event to send now; a finish chunk waits for the usage, the one before it goes."""
-        earlier, self._finish_chunk = self._finish_chunk, None
+    def _hold_back(self, choices: list[dict[str, Any]]) -> bytes:
+        """Return the event to send now; finished choices wait for the usage, those before them go."""
+        earlier, self._finish_choices = self._finish_choices, []
         out = self._write(earlier) if earlier else b""
-        reason = choices[0].get("finish_reason")
-        if isinstance(reason, str) and reason:
-            self.finish_reason = clean_text(reason, 40)
-            self._finish_chunk = chunk
+        if reason := choices[0]["finish_reason"]:
+            self.finish_reason = reason
+            self._finish_choices = choices
             return out
-        return out + self._write(chunk)
+        return out + self._write(choices)
 
     def _release(self, event: bytes) -> bytes:
         """Keep events back until content has come, so that another route can still take over."""
@@ -105,26 +113,17 @@ class StreamRewriter:
         out, self._waiting = b"".join(self._waiting), []
         return out
 
-    def _write(self, chunk: dict[str, Any]) -> bytes:
-        chunk["id"], chunk["object"], chunk["model"] = self._id, "chat.completion.chunk", self._model
-        chunk["created"] = self._created
-        if self._include_usage:
-            chunk["usage"] = None
+    def _write(self, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
+        chunk: dict[str, Any] = {**self._head, "choices": choices}
+        if usage or self._include_usage:
+            chunk["usage"] = usage
         return sse.write_event(orjson.dumps(chunk))
 
     def finish(self, usage: dict[str, Any]) -> bytes:
         """Return the stream's last events, with the usage in its place."""
-        last = self._finish_chunk or {"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]}
-        if self._include_usage:
-            tail = self._write(last) + self._write_usage({"choices": []}, usage)
-        else:
-            tail = self._write_usage(last, usage)
+        last = self._finish_choices or [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]
+        tail = self._write(last) + self._write([], usage) if self._include_usage else self._write(last, usage)
         return b"".join(self._waiting) + tail + sse.DONE
-
-    def _write_usage(self, chunk: dict[str, Any], usage: dict[str, Any]) -> bytes:
-        self._write(chunk)
-        chunk["usage"] = usage
-        return sse.write_event(orjson.dumps(chunk))
 
 
 def rewrite_answer(

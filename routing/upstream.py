@@ -28,6 +28,8 @@ END_SECONDS = 1.0
 PIECE_BYTES = 262_144
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
+REST_SECONDS = 1.0
+"""The first rest of an upstream that could not be reached, or broke."""
 
 # httpx-aiohttp reports most of these as ConnectTimeout: only the cause tells them apart.
 # In order: the first class that fits. (class, reason, code, the provider may have got the request)
@@ -54,8 +56,8 @@ def classify(error: BaseException) -> UpstreamFault:
     cause = error.__cause__ or error
     for class_, reason, code, was_sent in FAILURES:
         if isinstance(cause, class_):
-            return UpstreamFault(code, reason, was_sent=was_sent, cools_down=True)
-    return UpstreamFault("upstream_error", type(cause).__name__[:40], cools_down=True)
+            return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
+    return UpstreamFault("upstream_error", type(cause).__name__[:40], rest_seconds=REST_SECONDS)
 
 
 class GuardedResolver(AbstractResolver):
@@ -204,7 +206,8 @@ async def _read_refusal(response: httpx.Response, dialect: Dialect) -> UpstreamF
     if 300 <= response.status_code < 400:
         return UpstreamFault("upstream_error", "redirect", status=response.status_code)
     fault = dialect.read_error(response.status_code, body[:MAX_ERROR_BYTES])
-    fault.provider_request_id = clean_text(response.headers.get("x-request-id", ""), 128)
+    named = clean_text(response.headers.get("x-request-id", ""), 128)
+    fault.provider_request_id = named or fault.provider_request_id
     retry_after = response.headers.get("retry-after", "")
     fault.retry_after = int(retry_after) if retry_after.isdecimal() and len(retry_after) < 6 else None
     return fault

@@ -1,84 +1,172 @@
-"""Plain OpenAI; a provider's dialect overrides what differs.
+"""Plain OpenAI; a provider's dialect overrides what differs: facts first, code last.
 
-Four jobs: build the request, read an event, read an error, say what an error means.
+Four jobs: build the request, read an answer, read an error, say what an error means.
 Chat bodies are dicts as OpenAI's API documents them:
 https://platform.openai.com/docs/api-reference/chat
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import orjson
 
-MAX_PROVIDER_TEXT = 500
+from routing.dialects.answers import FINISH_REASONS, Reader, Usage, read_usage
+from routing.dialects.faults import ErrorTable, ErrorWords, UpstreamFault, clean_text, find_error, read_words
+from routing.dialects.json_output import fit_json
+from routing.dialects.meanings import Meaning
+from routing.dialects.messages import fold_system, join_system, map_roles
+from routing.dialects.parameters import Rule, apply_rules
+from routing.dialects.thinking import FIELDS as THINKING_FIELDS
+from routing.dialects.thinking import Thinking
+from routing.errors import GatewayError
 
+HARMLESS = frozenset(
+    {
+        "user",
+        "metadata",
+        "store",
+        "service_tier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "verbosity",
+        "prediction",
+    }
+)
+"""Parameters that can't change the meaning of an answer and that providers don't know."""
 
-@dataclass(eq=False)
-class UpstreamFault(Exception):
-    """Why an attempt failed, in the words of the gateway.
-
-    ``code`` is what the client sees if no other route answers; ``reason`` is a word for
-    the attempt's record; ``was_sent`` is False only when the provider can't have got the
-    request.
-    """
-
-    code: str
-    reason: str
-    message: str = ""
-    may_fail_over: bool = True
-    cools_down: bool = False
-    was_sent: bool = True
-    status: int | None = None
-    provider_message: str = ""
-    provider_request_id: str = ""
-    retry_after: int | None = None
+OWN = frozenset({"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """A provider's own counts; None where it names none."""
+class Address:
+    """One of a provider's addresses; ``region`` in words."""
 
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
+    url: str
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A model at the provider; lengths in tokens, None where they are not known."""
+
+    id: str
+    context: int | None = None
+    longest_answer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where a provider tells what is left in the account: path, the way to the number, its currency."""
+
+    path: str
+    amount: tuple[str | int, ...]
+    currency: str = "CNY"
 
 
 @dataclass(slots=True)
 class Built:
-    """A request body as the upstream takes it, and which of the client's parameters it lost."""
+    """A request body as the upstream takes it, which of the client's parameters it lost, what to check at the end."""
 
     body: dict[str, Any]
     dropped: list[str] = field(default_factory=list)
+    schema: Any = None
 
 
 class Dialect:
     """Plain OpenAI."""
 
+    label: ClassVar[str] = "Plain OpenAI"
+    addresses: ClassVar[tuple[Address, ...]] = ()
+    models: ClassVar[tuple[ModelFacts, ...]] = ()
     path: ClassVar[str] = "/chat/completions"
-    dropped: ClassVar[frozenset[str]] = frozenset(
-        {"user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier"}
-    )
-    """Parameters that can't change the meaning of an answer and that providers don't know."""
+    models_path: ClassVar[str] = "/models"
+    balance: ClassVar[Balance | None] = None
 
+    parameters: ClassVar[Mapping[str, Rule]] = {}
+    known_parameters: ClassVar[frozenset[str] | None] = None
+    """Where a provider refuses unknown fields: all that it knows."""
     output_parameter: ClassVar[str] = "max_tokens"
+    bounds_total: ClassVar[bool] = True
+    """False where the output parameter leaves reasoning out: then the model's longest answer is held."""
+    asks_usage: ClassVar[bool] = True
+    """False where ``stream_options`` is not known: usage comes by itself, or is estimated."""
+    thinking: ClassVar[Thinking | None] = None
+    """None: the client's own words are passed on."""
+    roles: ClassVar[Mapping[str, str]] = {}
+    one_system_message: ClassVar[bool] = False
+    takes_json_object: ClassVar[bool] = True
+    takes_json_schema: ClassVar[bool] = True
+    needs_json_word: ClassVar[bool] = False
 
-    def build(self, client_body: dict[str, Any], *, model: str, output_limit: int) -> Built:
-        """Return the upstream's body for a client's: its model id, the held output limit, usage asked for."""
-        body = {name: value for name, value in client_body.items() if name not in self.dropped}
+    finish_reasons: ClassVar[Mapping[str, str]] = FINISH_REASONS
+    errors: ClassVar[ErrorTable] = ErrorTable()
+
+    # --- the request ------------------------------------------------------------
+
+    def build(
+        self, client_body: dict[str, Any], *, model: str, output_limit: int, rules: Mapping[str, Rule] | None = None
+    ) -> Built:
+        """Return the upstream's body for a client's: its model id, the held output limit, usage asked for.
+
+        ``rules`` of the upstream's row come before the dialect's. Raises GatewayError for what
+        this provider does not take.
+        """
+        body = {name: value for name, value in client_body.items() if name not in HARMLESS}
+        dropped = sorted(HARMLESS & client_body.keys())
         body.pop("max_completion_tokens", None)
         body.pop("max_tokens", None)
+        if not body.get("tools", True):
+            body.pop("tools")
+            body.pop("tool_choice", None)
+        if thinking := self.thinking_of(model):
+            dropped += thinking.apply(body)
+        body["messages"] = self.fit_messages(body["messages"], model)
+        schema = fit_json(
+            body,
+            takes_object=self.takes_json_object,
+            takes_schema=self.takes_json_schema,
+            needs_word=self.needs_json_word,
+        )
+        dropped += apply_rules(body, {**self.parameters, **(rules or {})})
+        self._refuse_unknown(body)
         body["model"] = model
         body[self.output_parameter] = output_limit
-        if body.get("stream"):
+        self._ask_for_usage(body)
+        return Built(body, dropped, schema)
+
+    def thinking_of(self, model: str) -> Thinking | None:
+        """Return how thinking is switched for this model id; None: by the client's own words."""
+        return self.thinking
+
+    def fit_messages(self, messages: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
+        """Return the messages as this model takes them."""
+        if self.roles:
+            messages = map_roles(messages, self.roles)
+        return join_system(messages) if self.one_system_message else messages
+
+    def _refuse_unknown(self, body: dict[str, Any]) -> None:
+        if self.known_parameters is None:
+            return
+        for name in body.keys() - OWN - self.known_parameters - frozenset(THINKING_FIELDS):
+            raise GatewayError("unsupported_parameter", f"`{name[:60]}` is not supported by this model.", name[:60])
+
+    def _ask_for_usage(self, body: dict[str, Any]) -> None:
+        if body.get("stream") and self.asks_usage:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         else:
             body.pop("stream_options", None)
-        return Built(body, sorted(self.dropped & client_body.keys()))
 
     def headers(self, credential: str | None) -> list[tuple[str, str]]:
         """Return the headers that carry our credential."""
         return [("authorization", f"Bearer {credential}")] if credential else []
+
+    # --- the answer -------------------------------------------------------------
+
+    def reader(self, completion_id: str) -> Reader:
+        """Return what puts one answer into OpenAI's shape; its id makes those of tool calls that have none."""
+        return Reader(seed=completion_id[-12:], finish_reasons=self.finish_reasons)
 
     def read_event(self, data: bytes) -> dict[str, Any]:
         """Return the chunk in an event's data. Raises UpstreamFault for an error or anything else."""
@@ -88,8 +176,8 @@ class Dialect:
             raise UpstreamFault("upstream_error", "not_json", "The provider sent an event that is not JSON.") from None
         return self.check(chunk)
 
-    def read_answer(self, body: bytes) -> dict[str, Any]:
-        """Return the completion in a whole body. Raises UpstreamFault."""
+    def read_answer(self, body: bytes, completion_id: str) -> dict[str, Any]:
+        """Return the completion in a whole body, put right. Raises UpstreamFault."""
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -98,68 +186,50 @@ class Dialect:
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
             raise UpstreamFault("upstream_error", "no_choices", "The provider's answer holds no choices.")
-        return answer
+        return self.reader(completion_id).read_whole(answer)
 
     def check(self, parsed: Any) -> dict[str, Any]:
         """Return what was parsed if it is an object without an error in it: HTTP 200 is not success."""
         if not isinstance(parsed, dict):
             raise UpstreamFault("upstream_error", "not_an_object", "The provider's answer is not an object.")
-        if parsed.get("error"):
+        if find_error(parsed) is not None:
             raise self.read_error(200, orjson.dumps(parsed))
         return parsed
 
-    def read_usage(self, chunk: dict[str, Any]) -> Usage | None:
+    def read_usage(self, chunk: Mapping[str, Any]) -> Usage | None:
         """Return the counts in a chunk or an answer, None if there are none."""
-        usage = chunk.get("usage")
-        if not isinstance(usage, dict) or not usage.keys() & {"prompt_tokens", "completion_tokens"}:
-            return None
-        into = usage.get("prompt_tokens_details")
-        out = usage.get("completion_tokens_details")
-        return Usage(
-            input=usage.get("prompt_tokens", 0),
-            cached=into.get("cached_tokens", 0) if isinstance(into, dict) else 0,
-            output=usage.get("completion_tokens", 0),
-            reasoning=out.get("reasoning_tokens", 0) if isinstance(out, dict) else 0,
-        )
+        return read_usage(chunk)
+
+    # --- the error --------------------------------------------------------------
 
     def read_error(self, status: int, body: bytes) -> UpstreamFault:
         """Return what an error answer means: whose fault it is, and whether another route may do better."""
-        words = read_error_message(body)
-        fault = self._classify(status, words.lower())
-        fault.status, fault.provider_message = status, words
-        return fault
+        words = read_words(body)
+        return UpstreamFault.of(
+            self.classify(status, words),
+            status=status,
+            param=words.param,
+            provider_message=words.text,
+            provider_request_id=words.request_id,
+        )
 
-    def _classify(self, status: int, words: str) -> UpstreamFault:
-        if "context length" in words or "context_length" in words:
-            return UpstreamFault("context_length_exceeded", "context_length", may_fail_over=False)
-        if status in (401, 403):
-            return UpstreamFault("upstream_error", "credential_refused", cools_down=True)
-        if status == 402:
-            return UpstreamFault("upstream_error", "no_balance", cools_down=True)
-        if status == 404:
-            return UpstreamFault("upstream_error", "model_unknown")
-        if status == 429:
-            return UpstreamFault("overloaded", "rate_limited", cools_down=True)
-        if status in (400, 413, 422):
-            return UpstreamFault("invalid_request", "refused", may_fail_over=False)
-        return UpstreamFault("upstream_error", "server_error", cools_down=status >= 500)
+    def classify(self, status: int, words: ErrorWords) -> Meaning:
+        """Return the meaning of an error."""
+        return self.errors.classify(status, words)
 
 
-def read_error_message(body: bytes) -> str:
-    """Return the message in an error body of any shape, cut and cleaned; '' if there is none."""
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        parsed = body[:MAX_PROVIDER_TEXT].decode(errors="replace")
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("msg") or error.get("code") or ""
-    return clean_text(error)
-
-
-def clean_text(text: object, length: int = MAX_PROVIDER_TEXT) -> str:
-    """Return a text from outside as a database and a log take it: no control characters, cut."""
-    if not isinstance(text, str):
-        return ""
-    printable = "".join(character if character.isprintable() else " " for character in text[:length])
-    return printable.encode("utf-8", "replace").decode()
+__all__ = [
+    "Address",
+    "Balance",
+    "Built",
+    "Dialect",
+    "ErrorTable",
+    "ErrorWords",
+    "Meaning",
+    "ModelFacts",
+    "Thinking",
+    "UpstreamFault",
+    "Usage",
+    "clean_text",
+    "fold_system",
+]

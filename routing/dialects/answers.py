@@ -1,0 +1,297 @@
+"""Answers in OpenAI's shape: one reasoning field, usage in its place, whole tool calls, known finish reasons.
+
+``Reader`` is one answer's state: what a provider says in pieces is put right piece by piece.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from routing.dialects.faults import UpstreamFault, clean_text
+from routing.dialects.meanings import Meaning
+
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+OPEN, CLOSE = "<think>", "</think>"
+
+FINISH_REASONS: dict[str, str] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "function_call": "tool_calls",
+    "eos": "stop",
+    "normal": "stop",
+    "max_output": "length",
+    "context": "length",
+    "model_context_window_exceeded": "length",
+    "sensitive": "content_filter",
+}
+"""What providers say and what OpenAI says; anything else counts as stop."""
+
+BROKEN_REASONS = frozenset({"insufficient_system_resource", "aborted", "abort", "network_error", "error"})
+"""The provider gave up: a failure, whatever the form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A provider's own counts, as it sent them; 0 where it names none."""
+
+    input: Any = 0
+    cached: Any = 0
+    output: Any = 0
+    reasoning: Any = 0
+    cache_write: Any = 0
+
+
+def read_usage(chunk: Mapping[str, Any]) -> Usage | None:
+    """Return the counts in a chunk or a whole answer, None if there are none.
+
+    They stand at the top, or inside the first choice (Kimi); every provider's name for
+    cached tokens is known.
+    """
+    usage = chunk.get("usage")
+    if not isinstance(usage, dict):
+        choices = chunk.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        usage = first.get("usage") if isinstance(first, dict) else None
+    if not isinstance(usage, dict) or not ("prompt_tokens" in usage or "completion_tokens" in usage):
+        return None
+    into, out = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    into, out = into if isinstance(into, dict) else {}, out if isinstance(out, dict) else {}
+    cached = into.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens") or 0
+    return Usage(
+        input=usage.get("prompt_tokens", 0),
+        cached=cached,
+        output=usage.get("completion_tokens", 0),
+        reasoning=out.get("reasoning_tokens", 0),
+        cache_write=into.get("cache_write_tokens") or into.get("cache_creation_input_tokens") or 0,
+    )
+
+
+class ThinkSplitter:
+    """Parts a ``<think>`` block at the very beginning of an answer's content from what follows it."""
+
+    __slots__ = ("_kept", "_state")
+
+    def __init__(self) -> None:
+        self._kept = ""
+        self._state = "before"
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more is to be parted: content passes as it is."""
+        return self._state == "after"
+
+    def take(self, text: str) -> tuple[str, str]:
+        """Return (reasoning, content) of what can be told by now."""
+        text, self._kept = self._kept + text, ""
+        if self._state == "before":
+            bare = text.lstrip()
+            if bare.startswith(OPEN):
+                self._state, text = "inside", bare[len(OPEN) :].lstrip("\n")
+            elif OPEN.startswith(bare):
+                self._kept = text
+                return "", ""
+            else:
+                self._state = "after"
+        if self._state == "inside":
+            return self._take_inside(text)
+        return "", text
+
+    def _take_inside(self, text: str) -> tuple[str, str]:
+        reasoning, found, content = text.partition(CLOSE)
+        if found:
+            self._state = "after"
+            return reasoning, content.lstrip("\n")
+        held = next((n for n in range(len(CLOSE) - 1, 0, -1) if text.endswith(CLOSE[:n])), 0)
+        self._kept = text[len(text) - held :]
+        return text[: len(text) - held], ""
+
+    def finish(self) -> tuple[str, str]:
+        """Return what was held back when the answer ends."""
+        kept, self._kept = self._kept, ""
+        return (kept, "") if self._state == "inside" else ("", kept)
+
+
+class ToolCalls:
+    """The tool calls of one choice: an index on each piece, id and name once, arguments a text."""
+
+    __slots__ = ("_seed", "_seen")
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._seen: dict[int, bool] = {}
+
+    def repair(self, calls: Any) -> list[dict[str, Any]]:
+        """Return the pieces of a delta as OpenAI sends them."""
+        listed = [calls] if isinstance(calls, dict) else calls if isinstance(calls, list) else []
+        return [self._repair(call, place) for place, call in enumerate(listed) if isinstance(call, dict)]
+
+    def _repair(self, call: dict[str, Any], place: int) -> dict[str, Any]:
+        index = call.get("index")
+        if not isinstance(index, int) or isinstance(index, bool):
+            index = self._guess_index(call, place)
+        function = call.get("function") if isinstance(call.get("function"), dict) else {}
+        assert isinstance(function, dict)
+        piece: dict[str, Any] = {"index": index}
+        fresh: dict[str, Any] = {}
+        if index not in self._seen:
+            self._seen[index] = True
+            piece["id"] = call.get("id") or f"call_{self._seed}_{index}"
+            piece["type"] = "function"
+            fresh["name"] = function.get("name") or ""
+        piece["function"] = {**fresh, "arguments": as_arguments(function.get("arguments"))}
+        return piece
+
+    def _guess_index(self, call: dict[str, Any], place: int) -> int:
+        """A piece without an index goes on with the last call, unless it has an id of its own."""
+        if len(self._seen) and not call.get("id"):
+            return max(self._seen)
+        return len(self._seen) + (place if not self._seen else 0)
+
+    def __bool__(self) -> bool:
+        return bool(self._seen)
+
+
+def as_arguments(arguments: Any) -> str:
+    """Return a call's arguments as the JSON text that OpenAI's are."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else orjson.dumps(arguments).decode()
+
+
+class Choice:
+    """The state of one choice of an answer."""
+
+    __slots__ = ("calls", "has_content", "thoughts")
+
+    def __init__(self, seed: str) -> None:
+        self.thoughts = ThinkSplitter()
+        self.calls = ToolCalls(seed)
+        self.has_content = False
+
+
+class Reader:
+    """Puts the chunks of one stream, or one whole answer, into OpenAI's shape, in place."""
+
+    def __init__(self, *, seed: str, finish_reasons: Mapping[str, str], splits_thoughts: bool = True) -> None:
+        self._seed = seed
+        self._finish_reasons = finish_reasons
+        self._splits_thoughts = splits_thoughts
+        self._choices: dict[int, Choice] = {}
+
+    def read_chunk(self, chunk: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the chunk's choices, put right. Raises UpstreamFault where the provider gave up."""
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            return []
+        return [self._read_choice(choice) for choice in choices if isinstance(choice, dict)]
+
+    def _read_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
+        index = choice.get("index")
+        choice["index"] = index if isinstance(index, int) and 0 <= index < 128 else 0
+        state = self._choices.get(choice["index"])
+        if state is None:
+            state = self._choices[choice["index"]] = Choice(f"{self._seed}{choice['index']}")
+        choice.pop("usage", None)
+        self._read_finish(choice)
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = self._read_whole_in_stream(choice, state)
+        choice["delta"] = self._read_delta(delta, state, is_last=choice["finish_reason"] is not None)
+        return choice
+
+    def _read_whole_in_stream(self, choice: dict[str, Any], state: Choice) -> dict[str, Any]:
+        """A stream may end with a whole object (MiniMax): its text is new only if nothing came before."""
+        message = choice.pop("message", None)
+        return message if isinstance(message, dict) and not state.has_content else {}
+
+    def _read_finish(self, choice: dict[str, Any]) -> None:
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str) or reason in ("", "null"):
+            choice["finish_reason"] = None
+            return
+        if reason in BROKEN_REASONS:
+            raise UpstreamFault.of(Meaning.SERVER_ERROR, provider_message=f"finish_reason {clean_text(reason, 40)}")
+        known = self._finish_reasons.get(reason, "stop")
+        choice["finish_reason"] = known
+        if known != reason:
+            choice["native_finish_reason"] = clean_text(reason, 40)
+
+    def _read_delta(self, delta: dict[str, Any], state: Choice, *, is_last: bool) -> dict[str, Any]:
+        if not delta.get("role", True):
+            del delta["role"]
+        one_reasoning_field(delta)
+        content = delta.get("content")
+        if self._splits_thoughts and not state.thoughts.is_over and (content or is_last):
+            self._part_thoughts(delta, state.thoughts, content if isinstance(content, str) else "", is_last)
+        if "tool_calls" in delta:
+            delta["tool_calls"] = state.calls.repair(delta["tool_calls"])
+            if not delta["tool_calls"]:
+                del delta["tool_calls"]
+        state.has_content = state.has_content or bool(delta.get("content") or delta.get("tool_calls"))
+        return delta
+
+    def _part_thoughts(self, delta: dict[str, Any], thoughts: ThinkSplitter, text: str, is_last: bool) -> None:
+        reasoning, content = thoughts.take(text)
+        if is_last:
+            late = thoughts.finish()
+            reasoning, content = reasoning + late[0], content + late[1]
+        if reasoning:
+            delta["reasoning_content"] = (delta.get("reasoning_content") or "") + reasoning
+        if text or content:
+            delta["content"] = content
+
+    def finish_reason(self) -> str:
+        """Return the reason to give where a provider ended well without naming one."""
+        return "tool_calls" if any(choice.calls for choice in self._choices.values()) else "stop"
+
+    # --- a whole answer ---------------------------------------------------------
+
+    def read_whole(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Put a whole answer right. Raises UpstreamFault where the provider gave up."""
+        if not isinstance(answer.get("usage"), dict):
+            answer["usage"] = answer["choices"][0].get("usage")
+        for place, choice in enumerate(answer["choices"]):
+            if not isinstance(choice.get("index"), int):
+                choice["index"] = place
+            message = choice.get("message")
+            choice["message"] = self._read_message(message if isinstance(message, dict) else {}, choice)
+            self._read_finish(choice)
+            if choice["finish_reason"] is None:
+                choice["finish_reason"] = "tool_calls" if choice["message"].get("tool_calls") else "stop"
+            choice.pop("usage", None)
+        return answer
+
+    def _read_message(self, message: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
+        message["role"] = "assistant"
+        one_reasoning_field(message)
+        content = message.get("content")
+        if self._splits_thoughts and isinstance(content, str):
+            self._part_thoughts(message, ThinkSplitter(), content, is_last=True)
+        message.setdefault("content", None)
+        if "tool_calls" in message:
+            calls = ToolCalls(f"{self._seed}{choice['index']}").repair(message["tool_calls"])
+            for call in calls:
+                del call["index"]
+            message["tool_calls"] = calls
+            if not calls:
+                del message["tool_calls"]
+        return message
+
+
+def one_reasoning_field(part: dict[str, Any]) -> None:
+    """Leave ``reasoning_content`` as the only reasoning field of a delta or message; equal texts are not joined."""
+    if "reasoning_details" not in part and "reasoning" not in part:
+        return
+    details, other = part.pop("reasoning_details", None), part.pop("reasoning", None)
+    if part.get("reasoning_content"):
+        return
+    if isinstance(other, str) and other:
+        part["reasoning_content"] = other
+    elif isinstance(details, list):
+        texts = [one.get("text") for one in details if isinstance(one, dict)]
+        if text := "".join(text for text in texts if isinstance(text, str)):
+            part["reasoning_content"] = text
