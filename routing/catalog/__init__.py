@@ -40,8 +40,8 @@ class UpstreamFacts:
     tools: bool
     images: bool
     json_mode: bool
+    dialect: str
     context_length: int | None = None
-    dialect: str = "openai"
 
     @property
     def base_url_env(self) -> str:

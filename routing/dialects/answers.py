@@ -71,40 +71,49 @@ def read_usage(chunk: Mapping[str, Any]) -> Usage | None:
 
 
 class ThinkSplitter:
-    """Parts a ``<think>`` block at the very beginning of an answer's content from what follows it."""
+    """Parts a ``<think>`` block at the very beginning of an answer's content from what follows it.
 
-    __slots__ = ("_kept", "_state")
+    The newlines behind each of the two tags belong to neither.
+    """
+
+    __slots__ = ("_kept", "_state", "_trims")
 
     def __init__(self) -> None:
         self._kept = ""
         self._state = "before"
+        self._trims = False
 
     @property
     def is_over(self) -> bool:
         """True when nothing more is to be parted: content passes as it is."""
-        return self._state == "after"
+        return self._state == "after" and not self._trims
 
     def take(self, text: str) -> tuple[str, str]:
         """Return (reasoning, content) of what can be told by now."""
         text, self._kept = self._kept + text, ""
         if self._state == "before":
             bare = text.lstrip()
-            if bare.startswith(OPEN):
-                self._state, text = "inside", bare[len(OPEN) :].lstrip("\n")
-            elif OPEN.startswith(bare):
+            if OPEN.startswith(bare) and bare != OPEN:
                 self._kept = text
                 return "", ""
-            else:
-                self._state = "after"
+            is_open = bare.startswith(OPEN)
+            self._state, self._trims = ("inside", True) if is_open else ("after", False)
+            text = bare[len(OPEN) :] if is_open else text
         if self._state == "inside":
-            return self._take_inside(text)
-        return "", text
+            return self._take_inside(self._trim(text))
+        return "", self._trim(text)
+
+    def _trim(self, text: str) -> str:
+        if self._trims:
+            text = text.lstrip("\n")
+            self._trims = not text
+        return text
 
     def _take_inside(self, text: str) -> tuple[str, str]:
         reasoning, found, content = text.partition(CLOSE)
         if found:
-            self._state = "after"
-            return reasoning, content.lstrip("\n")
+            self._state, self._trims = "after", True
+            return reasoning, self._trim(content)
         held = next((n for n in range(len(CLOSE) - 1, 0, -1) if text.endswith(CLOSE[:n])), 0)
         self._kept = text[len(text) - held :]
         return text[: len(text) - held], ""

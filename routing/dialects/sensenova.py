@@ -31,7 +31,7 @@ class SenseNova(Dialect):
 
     # gRPC's codes: https://grpc.io/docs/guides/status-codes/
     errors = ErrorTable(
-        texts=(("sensitive content", Meaning.CONTENT_FILTER),),
+        texts=(("sensitive content", Meaning.CONTENT_FILTER), ("inappropriate content", Meaning.CONTENT_FILTER)),
         codes={
             "16": Meaning.BAD_CREDENTIAL,
             "7": Meaning.NO_PERMISSION,
