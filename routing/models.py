@@ -83,9 +83,54 @@ class Upstream(models.Model):
     bills_after_abort = models.BooleanField(
         default=False, help_text="Goes on billing when we hang up: read answers to their end."
     )
+    parameter_rules = models.JSONField(
+        default=dict, blank=True, help_text='Come before the dialect\'s, e.g. {"temperature": {"clamp": [0, 1]}}.'
+    )
+    max_parallel = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Calls at once of each process."
+    )
+    first_byte_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Try the next route when nothing came for so long. Empty: only at the site's limit.",
+    )
+    is_probed = models.BooleanField(
+        "probe", default=False, help_text="Ask for its models every few minutes while it has no traffic."
+    )
+    balance_alarm = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Tell the administrators when less is left in the account, in its own currency.",
+    )
 
     def __str__(self) -> str:
         return self.slug
+
+
+class UpstreamHealth(models.Model):
+    """What the processes of a site know of an upstream together; a row appears with the first trouble."""
+
+    upstream = models.OneToOneField(Upstream, on_delete=models.CASCADE, related_name="health")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    reason = models.CharField(max_length=40, blank=True)
+    rests_until = models.DateTimeField(null=True, blank=True)
+    refused_credentials = models.PositiveIntegerField(default=0, help_text="In a row.")
+    set_aside_at = models.DateTimeField(null=True, blank=True, help_text="Its credential was refused twice.")
+    balance = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
+    balance_currency = models.CharField(max_length=3, blank=True)
+    balance_read_at = models.DateTimeField(null=True, blank=True)
+    probed_at = models.DateTimeField(null=True, blank=True)
+    probe_problem = models.CharField(max_length=200, blank=True, help_text="Empty: the last probe was answered.")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "upstream health"
+
+    def __str__(self) -> str:
+        return f"{self.upstream}: {self.reason or 'healthy'}"
 
 
 class Pool(models.Model):
@@ -112,6 +157,9 @@ class Route(models.Model):
     tools = models.BooleanField(default=True)
     images = models.BooleanField(default=True)
     json_mode = models.BooleanField("JSON mode", default=True)
+    json_schema = models.BooleanField(
+        "JSON schema", default=True, help_text="Off: a schema becomes an instruction, JSON mode and one check."
+    )
     cost_currency = models.CharField(max_length=3, default="USD", help_text="What the provider bills in, such as CNY.")
     cost_input_micros = models.BigIntegerField(null=True, blank=True, help_text="Millionths per 1M input tokens.")
     cost_cached_micros = models.BigIntegerField(null=True, blank=True, help_text="Empty: as input.")
