@@ -102,7 +102,7 @@ class UsageRecordAdmin(MoneyAdmin):
         ("End", {"fields": ("status", "http_status", "error_code", "ended_by", "finish_reason")}),
         ("Tokens", {"fields": ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "count_source")}),
         ("Estimate", {"fields": ("input_estimate", "output_limit")}),
-        ("Money", {"fields": ("charge", "refunded", "held", "uncollected", "price_text", "cost", "cost_currency")}),
+        ("Money", {"fields": ("charge", "refunded", "held", "uncollected", "price_text", "cost_text", "cost_usd")}),
         ("Latency", {"fields": ("first_token_ms", "total_ms")}),
         ("Ids", {"fields": ("client_request_id", "provider_request_id", "sdk_retry")}),
     )
@@ -131,6 +131,16 @@ class UsageRecordAdmin(MoneyAdmin):
     @display(description="price per 1M tokens")
     def price_text(self, row: UsageRecord) -> str:
         return describe_price(row.price)
+
+    @display(description="cost")
+    def cost_text(self, row: UsageRecord) -> str:
+        return "not known" if row.cost is None else f"{row.cost.normalize():f} {row.cost_currency}"
+
+    @display(description="cost in USD")
+    def cost_usd(self, row: UsageRecord) -> str:
+        if row.cost_nanos is None:
+            return "not known" if row.cost is None else f"no exchange rate of {row.cost_currency} was set"
+        return "$" + money.usd(row.cost_nanos)
 
     def refunded(self, row: UsageRecord) -> str:
         return "$" + money.usd(ledger.sum_refunds(record=row))

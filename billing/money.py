@@ -10,6 +10,8 @@ NANOS = 10**9
 MICROS = 10**6
 CENT = NANOS // 100
 MAX_USD = Decimal("1000000000")
+MAX_COST = 10**18 - 1
+"""The most that a column of 64 bits, or one of 18 digits, holds of what a provider asks."""
 
 
 class AmountError(ValueError):
@@ -39,6 +41,11 @@ def parse_price(text: str) -> int:
     return nanos // (NANOS // MICROS)
 
 
+def price(micros: int) -> str:
+    """Return what ``parse_price`` reads: units for 1M tokens, e.g. ``"0.5"``."""
+    return usd(micros * (NANOS // MICROS))
+
+
 def usd(nanos: int) -> str:
     """Return the exact decimal text without an exponent, e.g. ``"0.000021"``, ``"-1.5"``, ``"0"``."""
     sign, whole, rest = "-" if nanos < 0 else "", *divmod(abs(nanos), NANOS)
@@ -63,3 +70,13 @@ def charge(input_tokens: int, cached_tokens: int, output_tokens: int, prices: tu
     input_price, cached_price, output_price = prices
     total = (input_tokens - cached_tokens) * input_price + cached_tokens * cached_price + output_tokens * output_price
     return -(-total // 1000)
+
+
+def to_decimal(nanos: int) -> Decimal:
+    """Return units of a currency for their billionths, bounded by what a column holds."""
+    return Decimal(min(nanos, MAX_COST)).scaleb(-9)
+
+
+def convert(nanos: int, rate: int) -> int:
+    """Return nano-dollars for billionths of a unit that is worth ``rate`` nano-dollars, rounded up."""
+    return min(-(-nanos * rate // NANOS), MAX_COST)

@@ -292,6 +292,9 @@ class _Batch:
             attempts=settlement.attempts,
             first_token_ms=settlement.first_token_ms,
             total_ms=settlement.total_ms,
+            cost=settlement.cost,
+            cost_currency=settlement.cost_currency,
+            cost_nanos=settlement.cost_nanos,
         )
 
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 from accounts.keys import build_record
 from billing import locks, rows
 from billing.budgets import KeyLimits
+from billing.costs import CostRecord
 from billing.holds import Admission, HoldRequest, PriceRecord
 from billing.models import Heartbeat, Hold, UsageRecord
 from billing.settles import Settlement, Tokens, settle_batch
@@ -85,9 +86,11 @@ def _settlement(hold: Hold) -> Settlement:
     """Build from the hold row alone what its process can't say any more."""
     reached = hold.checkpoint or {}
     ended_at = rows.read_clock()
+    tokens = Tokens.clamped(reached.get("input"), 0, reached.get("output"), reached.get("reasoning"))
+    cost = reached.get("cost")
     return Settlement(
         admission=_admission(hold),
-        tokens=Tokens.clamped(reached.get("input"), 0, reached.get("output"), reached.get("reasoning")),
+        tokens=tokens,
         status=UsageRecord.Status.ABORTED,
         http_status=200 if reached else 502,
         ended_by=UsageRecord.EndedBy.GATEWAY,
@@ -101,6 +104,7 @@ def _settlement(hold: Hold) -> Settlement:
         first_token_ms=reached.get("first_token_ms"),
         attempts=reached.get("attempts", []),
         is_sweep=True,
+        **(CostRecord.unpack(cost).describe(tokens) if cost else {}),
     )
 
 

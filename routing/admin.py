@@ -21,6 +21,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
+from billing import money
 from billing.admin import describe_price
 from billing.models import Price, UsageRecord
 from billing.pricing import current_prices
@@ -278,7 +279,32 @@ def _require_recent_sign_in(request: HttpRequest) -> None:
         raise
 
 
+COSTS = ("input", "cached", "output")
+
+
+def show_cost(name: str) -> Any:
+    """Return a column that shows what the provider asks, as it is written into the form."""
+
+    @display(description=f"{name} cost")
+    def column(page: Any, row: Route) -> str:
+        micros = getattr(row, f"cost_{name}_micros")
+        return "–" if micros is None else money.price(micros)
+
+    return column
+
+
+def cost_field(label: str) -> forms.CharField:
+    widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"})
+    return forms.CharField(label=label, required=False, max_length=20, widget=widget)
+
+
 class RouteForm(forms.ModelForm):
+    """A route; what its provider asks is written in units of its currency for 1M tokens."""
+
+    cost_input = cost_field("Cost: input")
+    cost_cached = cost_field("Cached")
+    cost_output = cost_field("Output")
+
     class Meta:
         model = Route
         fields: ClassVar = [
@@ -292,6 +318,7 @@ class RouteForm(forms.ModelForm):
             "json_mode",
             "context_length",
             "max_output_tokens",
+            "cost_currency",
         ]
         labels: ClassVar = {
             "upstream_model": "Its model",
@@ -299,8 +326,9 @@ class RouteForm(forms.ModelForm):
             "json_mode": "JSON",
             "context_length": "Context",
             "max_output_tokens": "Answer",
+            "cost_currency": "In",
         }
-        help_texts: ClassVar = dict.fromkeys(("upstream_model", "weight", *fields[-2:]), "")
+        help_texts: ClassVar = dict.fromkeys(("upstream_model", "weight", *fields[-3:]), "")
 
     clean_upstream_model = checked_by(pools.check_model_id, "upstream_model")
 
@@ -308,6 +336,35 @@ class RouteForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name in {"priority", "weight"} & set(self.fields):
             self.fields[name].validators.append(MaxValueValidator(pools.MAX_NUMBER))
+        if "cost_currency" in self.fields:
+            self.fields["cost_currency"].required = False
+        for name in COSTS:
+            micros = getattr(self.instance, f"cost_{name}_micros")
+            self.initial[f"cost_{name}"] = "" if micros is None else money.price(micros)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        given: dict[str, int] = {}
+        for name in COSTS:
+            try:
+                if text := values.get(f"cost_{name}"):
+                    given[name] = money.parse_price(text)
+            except money.AmountError as error:
+                self.add_error(f"cost_{name}", ValidationError(str(error)))
+        if not self.errors:
+            self._take_cost(pools.RouteCost(**given, currency=values.get("cost_currency") or ""))
+        return values
+
+    def _take_cost(self, cost: pools.RouteCost) -> None:
+        try:
+            self._cost = pools.check_cost(cost)
+        except pools.PoolError as error:
+            self.add_error("cost_input", ValidationError(str(error)))
+
+    def save(self, commit: bool = True) -> Any:
+        for name, value in self._cost.items():
+            setattr(self.instance, name, value)
+        return super().save(commit)
 
 
 class RouteInline(TabularInline):
@@ -317,7 +374,9 @@ class RouteInline(TabularInline):
     autocomplete_fields = ("upstream",)
     readonly_fields = ("source",)
     show_title = False
-    fields = (*RouteForm.Meta.fields, "source")
+    fields = (*RouteForm.Meta.fields[:-1], "cost_input", "cost_cached", "cost_output", "cost_currency", "source")
+    # For those who may only look.
+    cost_input, cost_cached, cost_output = (show_cost(name) for name in COSTS)
 
     @display(description="made by")
     def source(self, row: Route) -> str:
@@ -365,8 +424,9 @@ class PoolAdmin(RowAdmin):
     def order(self, row: Pool) -> str:
         return (
             "Priority 1 comes first; weight shares traffic among the routes of one priority, and 0 waits for the others"
-            " to fail. Context and longest answer are tokens; empty: the model's. A route made by the environment goes"
-            " when its variable goes."
+            " to fail. Context and longest answer are tokens; empty: the model's. Costs are what the provider asks for"
+            " 1M tokens, in its currency; empty cached: as input. A route made by the environment goes when its"
+            " variable goes."
         )
 
     @display(description="see also")

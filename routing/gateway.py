@@ -307,6 +307,7 @@ class Journey:
             first_token_ms=progress.first_token_ms,
             attempts=progress.attempts,
             **progress.describe_route(),
+            **progress.describe_cost(tokens),
         )
 
     async def _finish(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
@@ -404,6 +405,7 @@ class Journey:
             **self._progress.describe_route(),
             "first_token_ms": self._progress.first_token_ms,
             "attempts": self._progress.attempts,
+            "cost": self._progress.pack_cost(),
         }
 
 

@@ -4,12 +4,14 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.db import transaction
 from django.utils.text import slugify
 
+from billing import costs
 from routing import addresses, credentials, dialects
 from routing.catalog import load_families
 from routing.models import Family, Model, Pool, Provider, Route, Upstream
@@ -62,16 +64,57 @@ def add_upstream(
 
 @transaction.atomic
 def put_upstream(
-    *, family: str, upstream_model: str, priority: int = 1, weight: int = 100, **upstream_fields: str
+    *,
+    family: str,
+    upstream_model: str,
+    priority: int = 1,
+    weight: int = 100,
+    cost: "RouteCost | None" = None,
+    **upstream_fields: str,
 ) -> tuple[Route, bool]:
-    """Do what ``add_upstream`` does; tell beside the route whether it is a new one."""
+    """Do what ``add_upstream`` does; tell beside the route whether it is a new one.
+
+    ``cost`` is what the provider asks; None leaves what the route says.
+    """
     model = find_model(family)
     values = {"priority": check_number("priority", priority, 1), "weight": check_number("weight", weight, 0)}
+    values |= check_cost(cost) if cost else {}
     pool, _ = Pool.objects.get_or_create(model=model)
     upstream = _find_or_create_upstream(model=model, **upstream_fields)
     return Route.objects.update_or_create(
         pool=pool, upstream=upstream, upstream_model=check_model_id(upstream_model), defaults=values
     )
+
+
+# --- what a route costs ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCost:
+    """What a provider asks for 1M tokens, in millionths of a unit of its currency; None: not known."""
+
+    input: int | None = None
+    cached: int | None = None
+    output: int | None = None
+    currency: str = ""
+
+
+def check_cost(cost: RouteCost) -> dict[str, Any]:
+    """Return the columns of a route for what its provider asks. Raises PoolError."""
+    if (cost.input is None) != (cost.output is None) or (cost.cached is not None and cost.input is None):
+        raise PoolError("Give the cost of input and of output, or neither; that of cached input only beside them.")
+    if cost.cached is not None and cost.input is not None and cost.cached > cost.input:
+        raise PoolError("Cached input can't cost more than input.")
+    try:
+        currency = costs.check_currency(cost.currency or costs.USD)
+    except costs.RateError as error:
+        raise PoolError(str(error)) from None
+    return {
+        "cost_input_micros": cost.input,
+        "cost_cached_micros": cost.cached,
+        "cost_output_micros": cost.output,
+        "cost_currency": currency,
+    }
 
 
 # --- what people write -----------------------------------------------------

@@ -6,6 +6,7 @@ The usage record, the checkpoint of a running stream and the charge are all made
 import time
 from typing import Any
 
+from billing.settles import Tokens
 from routing import dialects
 from routing.call import Call
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
@@ -106,6 +107,14 @@ class Progress:
             "upstream_model": self.route.upstream_model if self.route else "",
             "demo": upstream.is_demo if upstream else False,
         }
+
+    def describe_cost(self, tokens: Tokens) -> dict[str, Any]:
+        """Return the cost columns of a usage record: what the provider asks for these tokens, where that is known."""
+        return self.route.cost.describe(tokens) if self.route and self.route.cost else {}
+
+    def pack_cost(self) -> list[Any] | None:
+        """Return what the provider asks for tokens, for a checkpoint."""
+        return self.route.cost.pack() if self.route and self.route.cost else None
 
     # --- what was tried --------------------------------------------------------
 

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db.models import Prefetch, Q
 from django.utils import timezone
 
+from billing import costs, pricing
+from billing.costs import CostRecord
 from billing.holds import PriceRecord
-from billing.pricing import current_prices, next_change
 from routing.models import Alias, Model, Route
 
 
@@ -45,6 +46,7 @@ class RouteRecord:
     tools: bool
     images: bool
     json_mode: bool
+    cost: CostRecord | None = None
 
     @property
     def label(self) -> str:
@@ -78,7 +80,7 @@ class Snapshot:
     models: dict[str, ModelRecord]
     aliases: dict[str, str]
     ends_at: datetime | None = None
-    """When a price comes into force that this picture does not show."""
+    """When a price or a rate of exchange comes into force that this picture does not show."""
 
     @property
     def is_over(self) -> bool:
@@ -116,18 +118,24 @@ DEMO_UPSTREAM = UpstreamRecord(
 
 def load_snapshot() -> Snapshot:
     """Read the whole picture. Models without a price are left out: they can't be charged."""
-    ends_at = next_change()  # first: a price that begins meanwhile is then read once too often, not never
-    prices = current_prices()
+    ends_at = _next_change()  # first: a price that begins meanwhile is then read once too often, not never
+    prices, rates = pricing.current_prices(), costs.current_rates()
     routes = Route.objects.select_related("upstream__provider")
     models = Model.objects.select_related("family", "pool").prefetch_related(Prefetch("pool__routes", routes))
     return Snapshot(
-        models={model.slug: _model_record(model, prices[model.slug]) for model in models if model.slug in prices},
+        models={
+            model.slug: _model_record(model, prices[model.slug], rates) for model in models if model.slug in prices
+        },
         aliases={alias.name.lower(): alias.model.slug for alias in Alias.objects.select_related("model")},
         ends_at=ends_at,
     )
 
 
-def _model_record(model: Model, price: Any) -> ModelRecord:
+def _next_change() -> datetime | None:
+    return min((at for at in (pricing.next_change(), costs.next_change()) if at), default=None)
+
+
+def _model_record(model: Model, price: Any, rates: dict[str, int]) -> ModelRecord:
     return ModelRecord(
         slug=model.slug,
         family=model.family.slug,
@@ -139,19 +147,19 @@ def _model_record(model: Model, price: Any) -> ModelRecord:
         thinks=model.thinks,
         tokens_per_byte_bound=model.tokens_per_byte_bound,
         price=PriceRecord(price.pk, (price.input_micros, price.cached_micros, price.output_micros)),
-        routes=_route_records(model),
+        routes=_route_records(model, rates),
         created=int(price.starts_at.timestamp()),
     )
 
 
-def _route_records(model: Model) -> tuple[RouteRecord, ...]:
+def _route_records(model: Model, rates: dict[str, int]) -> tuple[RouteRecord, ...]:
     routes = list(model.pool.routes.all()) if hasattr(model, "pool") else []
     if not routes and settings.DEMO and hasattr(model, "pool"):
         return (_demo_route(model),)
-    return tuple(_route_record(model, route) for route in routes if route.enabled)
+    return tuple(_route_record(model, route, rates) for route in routes if route.enabled)
 
 
-def _route_record(model: Model, route: Route) -> RouteRecord:
+def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRecord:
     upstream = route.upstream
     return RouteRecord(
         upstream=UpstreamRecord(
@@ -172,7 +180,17 @@ def _route_record(model: Model, route: Route) -> RouteRecord:
         tools=route.tools,
         images=route.images,
         json_mode=route.json_mode,
+        cost=_cost_record(route, rates),
     )
+
+
+def _cost_record(route: Route, rates: dict[str, int]) -> CostRecord | None:
+    """Return what the provider asks; None where nobody has said so."""
+    into, cached, out = route.cost_input_micros, route.cost_cached_micros, route.cost_output_micros
+    if into is None or out is None:
+        return None
+    micros = (into, into if cached is None else cached, out)
+    return CostRecord(route.cost_currency, micros, rates.get(route.cost_currency))
 
 
 def _demo_route(model: Model) -> RouteRecord:

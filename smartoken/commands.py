@@ -124,6 +124,14 @@ def usd_above_zero(text: str) -> int:
     raise ArgumentTypeError("write an amount above 0, such as 12.50")
 
 
+def price(text: str) -> int:
+    """Return millionths of a unit per 1M tokens for a price such as ``0.50``; 0 is one."""
+    try:
+        return money.parse_price(text)
+    except money.AmountError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
 def text(longest: int) -> Callable[[str], str]:
     """Return a type for a text of 1 to ``longest`` printable characters."""
 

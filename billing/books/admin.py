@@ -1,14 +1,19 @@
 """What checks the books, to look at."""
 
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from billing.models import Proof
-from smartoken.admin import ReadOnlyAdmin, link_to
+from billing import costs
+from billing.models import ExchangeRate, Proof
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to
 
 
 def show_rows(found: list[dict[str, object]]) -> SafeString:
@@ -66,3 +71,57 @@ class ProofAdmin(ReadOnlyAdmin):
             "", "<p>{}</p>{}", ((rule, show_rows(found)) for rule, found in row.differences.items())
         )
         return tables or "none"
+
+
+class RateForm(forms.ModelForm):
+    """A new rate, from now on or from another instant, which may be past: bills of that time are read with it."""
+
+    class Meta:
+        model = ExchangeRate
+        fields = ("currency", "usd", "starts_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if field := self.fields.get("starts_at"):
+            field.required, field.help_text = False, "In UTC. Empty: now."
+
+    def clean_currency(self) -> str:
+        try:
+            return costs.check_currency(self.cleaned_data["currency"])
+        except costs.RateError as error:
+            raise ValidationError(str(error)) from None
+
+    def clean_usd(self) -> Decimal:
+        try:
+            return costs.check_rate(self.cleaned_data["usd"])
+        except costs.RateError as error:
+            raise ValidationError(str(error)) from None
+
+
+@admin.register(ExchangeRate)
+class ExchangeRateAdmin(RowAdmin):
+    form = RateForm
+    input_errors = (costs.RateError,)
+    actions = None
+    list_display = ("currency", "worth", "starts_at")
+    list_filter = ("currency",)
+    search_fields = ("currency__startswith",)
+    ordering = ("currency", "-starts_at")
+    fields = ("currency", "usd", "starts_at")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # costs and bills were reckoned with it: a new rate follows
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def kept_because(self, row: Any) -> str:
+        return "A rate is never deleted: add a new one, which follows it."
+
+    @display(description="one unit in US dollars")
+    def worth(self, row: ExchangeRate) -> str:
+        return f"{row.usd.normalize():f}"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        rate = costs.set_rate(currency=obj.currency, usd=obj.usd, starts_at=obj.starts_at)
+        obj.__dict__.update(rate.__dict__)

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
+from billing import costs
 from billing.books import proofs
-from billing.models import Limit, Proof
+from billing.models import ExchangeRate, Limit, Proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,3 +29,24 @@ def test_a_proof_is_only_looked_at(transactional_db, root, member):
     assert root.post(reverse("admin:billing_proof_add"), {}).status_code == 403
     root.post(reverse("admin:billing_proof_delete", args=[stored.pk]), {"post": "yes"}, follow=True)
     assert Proof.objects.get() == stored
+
+
+def add_rate(root, **fields):
+    given = {"currency": "cny", "usd": "0.138", "starts_at_0": "", "starts_at_1": ""} | fields
+    return root.post(reverse("admin:billing_exchangerate_add"), given)
+
+
+def test_a_rate_of_exchange_is_added_and_never_changed(transactional_db, root):
+    assert add_rate(root).status_code == 302
+    assert add_rate(root, usd="0.1", starts_at_0="2026-01-01", starts_at_1="00:00").status_code == 302
+    assert costs.current_rates()["CNY"] == 138_000_000
+    rate = ExchangeRate.objects.first()
+    assert root.post(reverse("admin:billing_exchangerate_change", args=[rate.pk]), {"usd": "1"}).status_code == 403
+    answer = root.post(reverse("admin:billing_exchangerate_delete", args=[rate.pk]), {"post": "yes"}, follow=True)
+    assert "never deleted" in answer.content.decode()
+
+
+@pytest.mark.parametrize("wrong", [{"usd": "0"}, {"usd": "x"}, {"currency": "yen!"}, {"currency": "USD"}])
+def test_a_senseless_rate_is_refused(transactional_db, root, wrong):
+    add_rate(root, **wrong)
+    assert not ExchangeRate.objects.exists()

@@ -108,6 +108,31 @@ def test_a_route_is_put_into_a_pool(root):
     assert f"/upstream/{upstream.pk}/" in root.get(url).content.decode()
 
 
+def test_a_route_keeps_what_its_provider_asks(root):
+    pool = Pool.objects.get(model__slug="qwen")
+    upstream = add_upstream(family="kimi", base_url="https://a.com", upstream_model="m").upstream
+    url = reverse("admin:routing_pool_change", args=[pool.pk])
+    asked = {"cost_input": "2", "cost_cached": "", "cost_output": "8.25", "cost_currency": "cny"}
+    assert root.post(url, route_fields(pool, upstream, **asked)).status_code == 302
+    route = pool.routes.get()
+    assert (route.cost_input_micros, route.cost_cached_micros, route.cost_output_micros) == (2_000_000, None, 8_250_000)
+    assert route.cost_currency == "CNY"
+    page = root.get(url).content.decode()
+    assert 'value="8.25"' in page
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"cost_input": "1"}, {"cost_output": "x"}, {"cost_input": "1", "cost_output": "1", "cost_currency": "€€€"}],
+)
+def test_a_senseless_cost_is_refused(root, wrong):
+    pool = Pool.objects.get(model__slug="qwen")
+    upstream = add_upstream(family="kimi", base_url="https://a.com", upstream_model="m").upstream
+    url = reverse("admin:routing_pool_change", args=[pool.pk])
+    assert root.post(url, route_fields(pool, upstream, **wrong)).status_code == 200
+    assert not pool.routes.exists()
+
+
 @pytest.mark.parametrize("wrong", [{"priority": 0}, {"weight": 40000}, {"weight": -1}, {"upstream_model": " "}])
 def test_a_senseless_route_is_refused(root, wrong):
     pool = Pool.objects.get(model__slug="qwen")

@@ -46,9 +46,9 @@ def fill(count: int, key: KeyRecord, price: PriceRecord, *, hours: float = 24) -
         "cached_tokens, output_tokens, reasoning_tokens, input_estimate, output_limit, held_nanos, charge_nanos, "
         "uncollected_nanos, cost_currency, price_id, attempts, total_ms, client_request_id, provider_request_id, "
         "sdk_retry, started_at, created_at) "
-        "SELECT id, organization_id, key_id, model, 'demo', 'demo', 'm', stream, %s, 'completed', 200, '', 'completed', "
-        f"'stop', 'provider', {TOKENS['input']}, 0, {TOKENS['output']}, 0, 100, 100, amount_nanos, charged_nanos, 0, "
-        "'', price_id, '[]', 5, '', '', 0, started_at, ended_at FROM billing_hold",
+        "SELECT id, organization_id, key_id, model, 'demo', 'demo', 'm', stream, %s, 'completed', 200, '', "
+        f"'completed', 'stop', 'provider', {TOKENS['input']}, 0, {TOKENS['output']}, 0, 100, 100, amount_nanos, "
+        "charged_nanos, 0, '', price_id, '[]', 5, '', '', 0, started_at, ended_at FROM billing_hold",
         [False],
     )
     rows.execute(

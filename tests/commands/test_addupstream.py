@@ -28,6 +28,33 @@ def test_it_notes_a_variable_that_is_not_set(capsys, monkeypatch):
     assert "SOME_API_KEY is not set here" in capsys.readouterr().out
 
 
+def test_it_keeps_what_the_provider_asks(capsys):
+    call_command("addupstream", *GIVEN, "--cost-input=2", "--cost-output=8.5", "--cost-currency=cny")
+    route = Route.objects.get()
+    assert (route.cost_input_micros, route.cost_cached_micros, route.cost_output_micros) == (2_000_000, None, 8_500_000)
+    assert route.cost_currency == "CNY"
+    assert "add an exchange rate of CNY" in capsys.readouterr().out
+    call_command("addupstream", *GIVEN, "--weight=7")
+    assert Route.objects.get().cost_output_micros == 8_500_000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--cost-input=2"],
+        ["--cost-currency=CNY"],
+        ["--cost-input=1", "--cost-output=1", "--cost-cached=2"],
+        ["--cost-input=1", "--cost-output=1", "--cost-currency=yuan"],
+        ["--cost-input=-1", "--cost-output=1"],
+        ["--cost-input=1", "--cost-output=0.0000001"],
+    ],
+)
+def test_a_senseless_cost_changes_nothing(wrong):
+    with pytest.raises(CommandError):
+        call_command("addupstream", *GIVEN, *wrong)
+    assert not Upstream.objects.exists()
+
+
 @pytest.mark.parametrize(
     "wrong",
     ["--family=x", "--base-url=x", "--model=", "--dialect=x", "--credential-env=-", "--priority=0", "--weight=1.5"],

@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from billing import costs
 from routing import pools
 from smartoken import commands
 
@@ -24,6 +25,13 @@ class Command(commands.OneLineCommand):
         parser.add_argument(
             "--weight", default=100, type=commands.natural_number, metavar="N", help="share in its level"
         )
+        for name, note in (("input", ""), ("cached", "; else as input"), ("output", "")):
+            parser.add_argument(
+                f"--cost-{name}", type=commands.price, metavar="X", help=f"what 1M {name} tokens cost there{note}"
+            )
+        parser.add_argument(
+            "--cost-currency", default="", metavar="CUR", help="what it bills in, such as CNY; else USD"
+        )
 
     def handle(self, **options: Any) -> None:
         name = options["credential_env"]
@@ -36,8 +44,20 @@ class Command(commands.OneLineCommand):
             provider=options["provider"],
             priority=options["priority"],
             weight=options["weight"],
+            cost=_read_cost(options),
         )
         what = "added to" if is_new else "was already in"
         self.stdout.write(f"{route} {what} pool {route.pool}: priority {route.priority}, weight {route.weight}")
         if name and not os.environ.get(name):
             self.stdout.write(f"note: {name} is not set here; the server must have it in its own environment")
+        if route.cost_input_micros is not None and route.cost_currency not in costs.current_rates():
+            self.stdout.write(f"note: add an exchange rate of {route.cost_currency} in the admin to see margins")
+
+
+def _read_cost(options: dict[str, Any]) -> pools.RouteCost | None:
+    given = {name: options[f"cost_{name}"] for name in ("input", "cached", "output")}
+    if all(micros is None for micros in given.values()):
+        if options["cost_currency"]:
+            raise CommandError("--cost-currency needs --cost-input and --cost-output")
+        return None
+    return pools.RouteCost(**given, currency=options["cost_currency"])
