@@ -9,6 +9,7 @@ from billing.holds import Admission, Refusal
 from billing.models import Limit
 from routing.call import Call
 from routing.client import Headers
+from routing.dialects.json_output import fits_schema
 from routing.errors import GatewayError, limit_details
 from routing.progress import Progress
 
@@ -23,9 +24,20 @@ def describe_answer(call: Call, admission: Admission, progress: Progress) -> Hea
         headers.append((b"x-smartoken-output-limit", str(admission.output_limit).encode()))
     if progress.dropped:
         headers.append((b"x-smartoken-dropped", ", ".join(progress.dropped).encode()))
+    if progress.schema is not None:
+        headers.append((b"x-smartoken-json-schema", _check_schema(progress)))
     if progress.route and progress.route.upstream.is_demo:
         headers.append((b"x-smartoken-demo", b"true"))
     return headers
+
+
+def _check_schema(progress: Progress) -> bytes:
+    """Tell whether a whole answer keeps to the schema that its provider knew only as an instruction."""
+    if progress.whole is None:
+        return b"unchecked"
+    texts = [choice["message"].get("content") for choice in progress.whole["choices"]]
+    are_valid = all(isinstance(text, str) and fits_schema(text, progress.schema) for text in texts)
+    return b"valid" if are_valid else b"invalid"
 
 
 def budget_headers(left: dict[str, int | None], limits: KeyLimits) -> list[tuple[bytes, bytes]]:

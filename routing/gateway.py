@@ -32,8 +32,10 @@ from routing.answers import budget_headers, describe_answer, refusal_error
 from routing.call import Call
 from routing.client import Client, Headers
 from routing.dialects.base import Built, Dialect, Meaning, UpstreamFault
+from routing.dialects.messages import find_lost
 from routing.endings import Ending, choose_tokens
 from routing.errors import GatewayError
+from routing.estimates import text_size
 from routing.patience import find_overdue, needs_comment
 from routing.progress import Progress, milliseconds
 from routing.replays import Recorder, conflict_error, replay, usage_without_cost
@@ -83,6 +85,7 @@ class Journey:
         chosen = select_routes(call.model, call.chat, health=runtime.health, chooser=runtime.chooser)
         if not chosen.candidates and not await self._is_claimed():
             raise chosen.explain_none(call.model)
+        await self._recall_reasoning()
         decision = await self._admit()
         if isinstance(decision, Recorded):
             assert self._recorder
@@ -95,6 +98,13 @@ class Journey:
         ending = await self._reach_end(chosen.candidates)
         tokens, outcome = await self._settle(ending)
         await self._finish(ending, tokens, outcome)
+
+    async def _recall_reasoning(self) -> None:
+        """Find what the client lost of earlier tool turns; it is paid for as input."""
+        chat = self._call.chat
+        if lost := find_lost(chat.body["messages"]):
+            chat.reasoning = await self._runtime.reasoning.recall(self._call.key.organization_id, lost)
+            chat.input_size += sum(map(text_size, chat.reasoning.values()))
 
     async def _is_claimed(self) -> bool:
         """Tell whether the Idempotency-Key was sent before: a recorded answer needs no route."""
@@ -163,6 +173,7 @@ class Journey:
                 fault = UpstreamFault("upstream_timeout", "first_byte", rest_seconds=REST_SECONDS)
             else:
                 self._progress.note_attempt(began_at, "answered")
+                self._remember_reasoning()
                 self._runtime.health.note_success(route.upstream.slug)
                 return self._completed()
             self._progress.note_fault(began_at, fault)
@@ -174,6 +185,12 @@ class Journey:
                 too_small = route.context_length
         return Ending.failed(fault)
 
+    def _remember_reasoning(self) -> None:
+        reader = self._progress.reader
+        if reader and reader.call_ids and reader.reasoning:
+            organization_id = self._call.key.organization_id
+            self._runtime.spawn(self._runtime.reasoning.remember(organization_id, reader.call_ids, reader.reasoning))
+
     def _completed(self) -> Ending:
         is_alone = self._recorder is not None and self._recorder.is_alone
         return Ending.completed(self._progress.finish_reason, has_left=self._client.has_left, is_alone=is_alone)
@@ -184,7 +201,7 @@ class Journey:
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
         built = self._build(route, dialect, self._admission.output_limit)
-        self._progress.dropped = built.dropped
+        self._progress.dropped, self._progress.schema = built.dropped, built.schema
         answer: UpstreamAnswer | None = None
         self._is_interruptible = True
         try:
@@ -193,7 +210,7 @@ class Journey:
             if self._call.chat.stream:
                 await self._relay(answer, dialect)
             else:
-                self._progress.whole = dialect.read_answer(await answer.read_all(), self._call.completion_id)
+                self._progress.whole = dialect.read_answer(await answer.read_all(), self._progress.open_reader(dialect))
         finally:
             self._is_interruptible = False
             if answer and answer.is_done:
@@ -204,7 +221,14 @@ class Journey:
     def _build(self, route: RouteRecord, dialect: Dialect, output_limit: int) -> Built:
         """Return the route's request. Raises UpstreamFault for what its provider does not take: another may."""
         try:
-            return dialect.build(self._call.chat.body, model=route.upstream_model, output_limit=output_limit)
+            return dialect.build(
+                self._call.chat.body,
+                model=route.upstream_model,
+                output_limit=output_limit,
+                rules=route.upstream.parameter_rules,
+                takes_schema=route.json_schema,
+                reasoning=self._call.chat.reasoning,
+            )
         except GatewayError as error:
             raise UpstreamFault(error.code, "unsupported", error.message, param=error.param, was_sent=False) from None
 

@@ -9,6 +9,7 @@ from typing import Any
 from billing.settles import Tokens
 from routing import dialects
 from routing.call import Call
+from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
 from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
@@ -38,12 +39,21 @@ class Progress:
         self.dropped: list[str] = []
         self.stream: StreamRewriter | None = None
         self.whole: dict[str, Any] | None = None
+        self.reader: Reader | None = None
+        self.schema: Any = None
+        """What a whole answer is to be checked by, where the provider could not be told."""
 
     def begin_route(self, route: RouteRecord) -> None:
         """Forget what the route before has said: nothing of it has reached the client."""
         self.route, self.stream, self.whole = route, None, None
         self.provider_request_id = ""
         self.heard_at = time.monotonic()
+
+    def open_reader(self, dialect: Dialect) -> Reader:
+        """Begin to read what the current route answers."""
+        self.reader = dialect.reader(self._call.completion_id)
+        self.reader.keeps_reasoning = self._call.chat.tools > 0
+        return self.reader
 
     def open_stream(self, dialect: Dialect) -> StreamRewriter:
         """Begin with the current route's stream."""
@@ -52,6 +62,7 @@ class Progress:
             completion_id=self._call.completion_id,
             include_usage=self._call.chat.include_usage,
             dialect=dialect,
+            reader=self.open_reader(dialect),
         )
         return self.stream
 

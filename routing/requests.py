@@ -1,6 +1,6 @@
 """A chat request as it came: parsed once, checked, and measured for its hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -46,6 +46,8 @@ class ChatRequest:
     images: int
     tools: int
     wants_json: bool
+    reasoning: dict[str, str] = field(default_factory=dict)
+    """Tool call id → reasoning that the client lost, and that is put back."""
 
     def input_bound(self, tokens_per_byte: float) -> int:
         """Return the most input tokens this can be."""

@@ -13,6 +13,7 @@ import orjson
 from billing import money
 from billing.settles import Tokens
 from routing import sse
+from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, Usage
 from routing.estimates import text_size
 
@@ -52,7 +53,9 @@ class StreamRewriter:
     ``size`` counts the bytes of text handed out, ``usage`` is the provider's last count.
     """
 
-    def __init__(self, *, model: str, completion_id: str, include_usage: bool, dialect: Dialect) -> None:
+    def __init__(
+        self, *, model: str, completion_id: str, include_usage: bool, dialect: Dialect, reader: Reader
+    ) -> None:
         self._head = {
             "id": completion_id,
             "object": "chat.completion.chunk",
@@ -61,7 +64,7 @@ class StreamRewriter:
         }
         self._include_usage = include_usage
         self._dialect = dialect
-        self._reader = dialect.reader(completion_id)
+        self._reader = reader
         self._waiting: list[bytes] = []
         self._finish_choices: list[dict[str, Any]] = []
         self.has_content = False

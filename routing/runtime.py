@@ -26,6 +26,7 @@ from billing.refusals import RefusalCounter
 from billing.threads import LedgerThreads
 from routing.estimates import Estimator
 from routing.health import Health
+from routing.reasoning import ReasoningMemory
 from routing.snapshot import Snapshot, load_snapshot
 from routing.upstream import Upstreams
 
@@ -54,6 +55,7 @@ class Runtime:
         self.background = Reader()
         self.keys = KeyCache(watch=self.watch, reader=self.reader)
         self.rates = RateLimiter(settings.REDIS_URL)
+        self.reasoning = ReasoningMemory(settings.REDIS_URL)
         self.refusals = RefusalCounter()
         self.health = Health()
         self.estimator = Estimator()
@@ -93,6 +95,7 @@ class Runtime:
         await asyncio.to_thread(self.ledger.stop)
         await self.upstreams.close()
         await self.rates.close()
+        await self.reasoning.close()
         self.background.stop()
         self.reader.stop()
 

@@ -4,6 +4,7 @@ Made anew when the version of the tables behind it moves (see accounts/versions.
 """
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 from billing import costs, pricing
 from billing.costs import CostRecord
 from billing.holds import PriceRecord
+from routing.dialects.parameters import Rule
 from routing.models import Alias, Model, Route
 
 
@@ -28,6 +30,7 @@ class UpstreamRecord:
     dialect: str
     proxy: str
     bills_after_abort: bool
+    parameter_rules: Mapping[str, Rule]
     credential: bytes | None = field(repr=False)
     credential_env: str
     is_demo: bool = False
@@ -46,6 +49,7 @@ class RouteRecord:
     tools: bool
     images: bool
     json_mode: bool
+    json_schema: bool
     cost: CostRecord | None = None
 
     @property
@@ -110,6 +114,7 @@ DEMO_UPSTREAM = UpstreamRecord(
     dialect="openai",
     proxy="",
     bills_after_abort=False,
+    parameter_rules={},
     credential=None,
     credential_env="",
     is_demo=True,
@@ -169,6 +174,7 @@ def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRec
             dialect=upstream.dialect,
             proxy=upstream.proxy,
             bills_after_abort=upstream.bills_after_abort,
+            parameter_rules=upstream.parameter_rules,
             credential=bytes(upstream.credential) if upstream.credential else None,
             credential_env=upstream.credential_env,
         ),
@@ -180,6 +186,7 @@ def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRec
         tools=route.tools,
         images=route.images,
         json_mode=route.json_mode,
+        json_schema=route.json_schema,
         cost=_cost_record(route, rates),
     )
 
@@ -204,6 +211,7 @@ def _demo_route(model: Model) -> RouteRecord:
         tools=True,
         images=True,
         json_mode=True,
+        json_schema=True,
     )
 
 

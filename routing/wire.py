@@ -40,7 +40,8 @@ CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 EXPOSED = (
     "x-request-id, retry-after, x-should-retry, x-smartoken-daily-left-usd, x-smartoken-daily-resets-at, "
     "x-smartoken-monthly-left-usd, x-smartoken-monthly-resets-at, "
-    "x-smartoken-output-limit, x-smartoken-dropped, x-smartoken-demo, x-ratelimit-limit-requests, "
+    "x-smartoken-output-limit, x-smartoken-dropped, x-smartoken-json-schema, x-smartoken-demo, "
+    "x-ratelimit-limit-requests, "
     "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-client-request-id, x-smartoken-replayed, "
     "x-smartoken-original-request"
 )

@@ -264,6 +264,25 @@ async def _ok_tools(answer: Answer) -> None:
     answer.close_stream(finish="tool_calls")
 
 
+@behaviour("ok-json")
+async def _ok_json(answer: Answer) -> None:
+    answer.say(['{"city": ', '"Wuhan"}'])
+
+
+@behaviour("ok-thinking-tools")
+async def _ok_thinking_tools(answer: Answer) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    if not answer.streams:
+        message = {"content": None, "reasoning_content": "I need the weather.", "tool_calls": [call]}
+        answer.completion(message, USAGE, "tool_calls")
+        return
+    answer.head()
+    for piece in ("I need ", "the weather."):
+        answer.chunk({"reasoning_content": piece})
+    answer.chunk({"tool_calls": [{"index": 0, **call}]})
+    answer.close_stream(finish="tool_calls")
+
+
 @behaviour("ok-reasoning")
 async def _ok_reasoning(answer: Answer) -> None:
     usage = {**USAGE, "completion_tokens_details": {"reasoning_tokens": 2}}

@@ -190,6 +190,19 @@ class Reader:
         self._finish_reasons = finish_reasons
         self._splits_thoughts = splits_thoughts
         self._choices: dict[int, Choice] = {}
+        self.keeps_reasoning = False
+        self.call_ids: list[str] = []
+        self._reasoning: list[str] = []
+
+    @property
+    def reasoning(self) -> str:
+        """The whole reasoning, where ``keeps_reasoning`` was set before it came."""
+        return "".join(self._reasoning)
+
+    def _keep(self, part: dict[str, Any]) -> None:
+        if isinstance(text := part.get("reasoning_content"), str):
+            self._reasoning.append(text)
+        self.call_ids += [call["id"] for call in part.get("tool_calls", ()) if "id" in call]
 
     def read_chunk(self, chunk: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the chunk's choices, put right. Raises UpstreamFault where the provider gave up."""
@@ -240,6 +253,8 @@ class Reader:
             delta["tool_calls"] = state.calls.repair(delta["tool_calls"])
             if not delta["tool_calls"]:
                 del delta["tool_calls"]
+        if self.keeps_reasoning:
+            self._keep(delta)
         state.has_content = state.has_content or bool(delta.get("content") or delta.get("tool_calls"))
         return delta
 
@@ -288,6 +303,8 @@ class Reader:
             message["tool_calls"] = calls
             if not calls:
                 del message["tool_calls"]
+        if self.keeps_reasoning:
+            self._keep(message)
         return message
 
 

@@ -15,7 +15,7 @@ from routing.dialects.answers import FINISH_REASONS, Reader, Usage, read_usage
 from routing.dialects.faults import ErrorTable, ErrorWords, UpstreamFault, clean_text, find_error, read_words
 from routing.dialects.json_output import fit_json
 from routing.dialects.meanings import Meaning
-from routing.dialects.messages import fold_system, join_system, map_roles
+from routing.dialects.messages import fold_system, join_system, map_roles, put_back
 from routing.dialects.parameters import Rule, apply_rules
 from routing.dialects.thinking import FIELDS as THINKING_FIELDS
 from routing.dialects.thinking import Thinking
@@ -99,6 +99,8 @@ class Dialect:
     takes_json_object: ClassVar[bool] = True
     takes_json_schema: ClassVar[bool] = True
     needs_json_word: ClassVar[bool] = False
+    replays_reasoning: ClassVar[bool] = False
+    """True where a tool turn without the reasoning before it is refused, or worse for it."""
 
     finish_reasons: ClassVar[Mapping[str, str]] = FINISH_REASONS
     errors: ClassVar[ErrorTable] = ErrorTable()
@@ -106,12 +108,20 @@ class Dialect:
     # --- the request ------------------------------------------------------------
 
     def build(
-        self, client_body: dict[str, Any], *, model: str, output_limit: int, rules: Mapping[str, Rule] | None = None
+        self,
+        client_body: dict[str, Any],
+        *,
+        model: str,
+        output_limit: int,
+        rules: Mapping[str, Rule] | None = None,
+        takes_schema: bool = True,
+        reasoning: Mapping[str, str] | None = None,
     ) -> Built:
         """Return the upstream's body for a client's: its model id, the held output limit, usage asked for.
 
-        ``rules`` of the upstream's row come before the dialect's. Raises GatewayError for what
-        this provider does not take.
+        ``rules`` of the upstream's row come before the dialect's; ``takes_schema`` is the route's
+        own word on JSON schemas; ``reasoning`` (tool call id → text) goes back where the client
+        lost it. Raises GatewayError for what this provider does not take.
         """
         body = {name: value for name, value in client_body.items() if name not in HARMLESS}
         dropped = sorted(HARMLESS & client_body.keys())
@@ -122,11 +132,13 @@ class Dialect:
             body.pop("tool_choice", None)
         if thinking := self.thinking_of(model):
             dropped += thinking.apply(body)
+        if reasoning and self.replays_reasoning:
+            body["messages"] = put_back(body["messages"], reasoning)
         body["messages"] = self.fit_messages(body["messages"], model)
         schema = fit_json(
             body,
             takes_object=self.takes_json_object,
-            takes_schema=self.takes_json_schema,
+            takes_schema=takes_schema and self.takes_json_schema,
             needs_word=self.needs_json_word,
         )
         dropped += apply_rules(body, {**self.parameters, **(rules or {})})
@@ -176,7 +188,7 @@ class Dialect:
             raise UpstreamFault("upstream_error", "not_json", "The provider sent an event that is not JSON.") from None
         return self.check(chunk)
 
-    def read_answer(self, body: bytes, completion_id: str) -> dict[str, Any]:
+    def read_answer(self, body: bytes, reader: Reader) -> dict[str, Any]:
         """Return the completion in a whole body, put right. Raises UpstreamFault."""
         try:
             answer = orjson.loads(body)
@@ -186,7 +198,7 @@ class Dialect:
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
             raise UpstreamFault("upstream_error", "no_choices", "The provider's answer holds no choices.")
-        return self.reader(completion_id).read_whole(answer)
+        return reader.read_whole(answer)
 
     def check(self, parsed: Any) -> dict[str, Any]:
         """Return what was parsed if it is an object without an error in it: HTTP 200 is not success."""

@@ -28,6 +28,7 @@ class DeepSeek(Dialect):
         refuses_forced_tools=True,
     )
     roles: ClassVar = {"developer": "system", "function": "tool"}
+    replays_reasoning = True
     takes_json_schema = False
     needs_json_word = True
 

@@ -34,6 +34,7 @@ class Kimi(Dialect):
     }
     output_parameter = "max_completion_tokens"
     roles: ClassVar = {"developer": "system", "function": "tool"}
+    replays_reasoning = True
 
     errors = ErrorTable(
         codes={

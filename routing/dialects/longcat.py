@@ -13,6 +13,7 @@ class LongCat(Dialect):
     parameters: ClassVar = {"temperature": {"clamp": [0, 1]}}
     thinking = Thinking(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})
     roles: ClassVar = {"developer": "system", "function": "tool"}
+    replays_reasoning = True
     takes_json_schema = False
 
     errors = ErrorTable(

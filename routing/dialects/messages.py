@@ -62,3 +62,28 @@ def _prepend(text: str, content: Any) -> Any:
     if isinstance(content, list):
         return [{"type": "text", "text": text}, *content]
     return f"{text}\n\n{content}" if content else text
+
+
+# --- reasoning that a client lost -------------------------------------------
+
+
+def find_lost(messages: list[Message]) -> list[str]:
+    """Return the ids of the tool calls whose message lacks the reasoning that came before them."""
+    return [id_ for message in messages if (id_ := _lost_id(message))]
+
+
+def put_back(messages: list[Message], texts: Mapping[str, str]) -> list[Message]:
+    """Return the messages with the reasoning that is remembered."""
+    return [
+        {**message, "reasoning_content": texts[id_]} if (id_ := _lost_id(message)) in texts else message
+        for message in messages
+    ]
+
+
+def _lost_id(message: Message) -> str:
+    if message["role"] != "assistant" or message.get("reasoning_content"):
+        return ""
+    calls = message.get("tool_calls")
+    first = calls[0] if isinstance(calls, list) and calls else None
+    id_ = first.get("id") if isinstance(first, dict) else None
+    return id_ if isinstance(id_, str) else ""

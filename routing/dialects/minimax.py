@@ -31,6 +31,7 @@ class MiniMax(Dialect):
     }
     output_parameter = "max_completion_tokens"
     roles: ClassVar = {"developer": "system", "function": "tool"}
+    replays_reasoning = True
     one_system_message = True
     # Neither is documented.
     takes_json_object = False

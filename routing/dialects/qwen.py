@@ -29,6 +29,7 @@ class Qwen(Dialect):
     }
     thinking = Thinking(on={"enable_thinking": True}, off={"enable_thinking": False}, refuses_forced_tools=True)
     roles: ClassVar = {"developer": "system", "function": "tool"}
+    replays_reasoning = True
     one_system_message = True
     needs_json_word = True
 
