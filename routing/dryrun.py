@@ -1,0 +1,99 @@
+"""Why this route: the selection of a request that is only imagined, by the very functions that select."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from billing.receipt import REASONS
+from routing.models import UpstreamHealth
+from routing.requests import ChatRequest
+from routing.selection import select_routes
+from routing.snapshot import ModelRecord, RouteRecord, load_snapshot
+
+DRAWS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Imagined:
+    """A request: ``input_tokens`` as its author would count them, ``output_tokens`` None for no limit."""
+
+    input_tokens: int = 1000
+    output_tokens: int | None = None
+    tools: bool = False
+    images: bool = False
+    json: bool = False
+
+    def as_chat(self, model: str) -> ChatRequest:
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ""}]}
+        return ChatRequest(
+            body=body,
+            model=model,
+            stream=True,
+            include_usage=False,
+            output_limit=self.output_tokens,
+            choices=1,
+            input_size=self.input_tokens * 4,
+            images=int(self.images),
+            tools=int(self.tools),
+            wants_json=self.json,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A route and what would become of it; ``chance`` of being tried first, in per cent."""
+
+    route: RouteRecord
+    reason: str
+    chance: int | None = None
+
+
+@dataclass(slots=True)
+class _Health:
+    """What the site's processes know together, asked like a process's own memory."""
+
+    resting: set[str] = field(default_factory=set)
+
+    def is_resting(self, upstream: str) -> bool:
+        return upstream in self.resting
+
+
+def explain(*, model: str, imagined: Imagined) -> list[Considered]:
+    """Return the routes in the order in which they would be tried, then those that would be passed over, and why."""
+    record = load_snapshot().find(model)
+    if record is None:
+        return []
+    chat, health, chooser = imagined.as_chat(model), _read_health(), random.Random(1)  # noqa: S311
+    chosen = select_routes(record, chat, health=health, chooser=chooser)  # type: ignore[arg-type]
+    first = Counter(
+        drawn.candidates[0].label
+        for _ in range(DRAWS)
+        if (drawn := select_routes(record, chat, health=health, chooser=chooser)).candidates  # type: ignore[arg-type]
+    )
+    ordered = sorted(chosen.candidates, key=lambda route: (route.priority, -route.weight))
+    tried = [Considered(route, _explain_place(route, record), _percent(first[route.label])) for route in ordered]
+    return tried + [Considered(one.route, REASONS.get(one.reason, one.reason)) for one in chosen.skipped]
+
+
+def _percent(count: int) -> int:
+    return round(100 * count / DRAWS)
+
+
+def _explain_place(route: RouteRecord, model: ModelRecord) -> str:
+    peers = [one for one in model.routes if one.priority == route.priority]
+    if len(peers) == 1:
+        return f"alone at priority {route.priority}"
+    total = sum(one.weight for one in peers)
+    return f"priority {route.priority}, weight {route.weight} of {total} among {len(peers)}"
+
+
+def _read_health() -> _Health:
+    now = timezone.now()
+    rows = UpstreamHealth.objects.filter(rests_until__gt=now - timedelta(0)) | UpstreamHealth.objects.exclude(
+        set_aside_at=None
+    )
+    return _Health(set(rows.values_list("upstream__slug", flat=True)))

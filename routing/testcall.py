@@ -1,0 +1,82 @@
+"""A test call: one short real request to one route, for an administrator. Nothing is held or charged."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from routing import dialects, sse
+from routing.dialects.answers import Usage
+from routing.dialects.base import UpstreamFault
+from routing.rewrite import message_size
+from routing.snapshot import RouteRecord, load_snapshot
+from routing.upstream import Upstreams
+
+SECONDS = 30
+QUESTION = "Say hello in five words."
+OUTPUT_TOKENS = 256
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of it: ``problem`` in our words, '' where it went well; times in milliseconds."""
+
+    problem: str = ""
+    provider_message: str = ""
+    status: int | None = None
+    first_token_ms: int | None = None
+    total_ms: int = 0
+    text: str = ""
+    usage: Usage | None = None
+
+
+def find_route(*, pool: str, label: str) -> RouteRecord | None:
+    """Return the enabled route with this label in a model's pool."""
+    model = load_snapshot().find(pool)
+    return next((route for route in model.routes if route.label == label), None) if model else None
+
+
+def send_test_call(route: RouteRecord) -> Report:
+    """Send the call and wait for its end, 30 seconds at the most. Call it where no loop runs."""
+    return asyncio.run(_send(route))
+
+
+async def _send(route: RouteRecord) -> Report:
+    report, began_at = Report(), time.monotonic()
+    upstreams = Upstreams()
+    try:
+        async with asyncio.timeout(SECONDS):
+            await _talk(route, upstreams, report, began_at)
+    except UpstreamFault as fault:
+        report.problem, report.status = fault.reason, fault.status
+        report.provider_message = fault.provider_message
+    except TimeoutError:
+        report.problem = "timeout"
+    finally:
+        await upstreams.close()
+    report.total_ms = round((time.monotonic() - began_at) * 1000)
+    return report
+
+
+async def _talk(route: RouteRecord, upstreams: Upstreams, report: Report, began_at: float) -> None:
+    dialect = dialects.get(route.upstream.dialect)
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": QUESTION}], "stream": True}
+    built = dialect.build(
+        body, model=route.upstream_model, output_limit=OUTPUT_TOKENS, rules=route.upstream.parameter_rules
+    )
+    answer = await upstreams.open(route, dialect, built.body, own_address=("127.0.0.1", 0))
+    report.status = 200
+    splitter, reader = sse.EventSplitter(), dialect.reader("test-call")
+    try:
+        async for read in answer.reads():
+            for data in splitter.feed(read):
+                if data == b"[DONE]":
+                    return
+                chunk = dialect.read_event(data)
+                report.usage = dialect.read_usage(chunk) or report.usage
+                for choice in reader.read_chunk(chunk):
+                    if report.first_token_ms is None and message_size(choice["delta"]):
+                        report.first_token_ms = round((time.monotonic() - began_at) * 1000)
+                    report.text = (report.text + (choice["delta"].get("content") or ""))[:500]
+    finally:
+        await answer.close()
