@@ -8,6 +8,7 @@ from typing import Any
 from routing import dialects, sse
 from routing.dialects.answers import Usage
 from routing.dialects.base import UpstreamFault
+from routing.errors import GatewayError
 from routing.rewrite import message_size
 from routing.snapshot import RouteRecord, load_snapshot
 from routing.upstream import Upstreams
@@ -50,6 +51,8 @@ async def _send(route: RouteRecord) -> Report:
     except UpstreamFault as fault:
         report.problem, report.status = fault.reason, fault.status
         report.provider_message = fault.provider_message
+    except GatewayError as error:
+        report.problem = error.message
     except TimeoutError:
         report.problem = "timeout"
     finally:

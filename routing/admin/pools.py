@@ -17,8 +17,10 @@ from billing import money
 from billing.models import Price, UsageRecord
 from routing import pools
 from routing.admin.parts import checked_by, is_named_by_money, join_links
+from routing.admin.questions import PoolQuestions
 from routing.models import Pool, Route
-from smartoken.admin import RowAdmin, link_to, link_to_list
+from routing.standing import read_standings
+from smartoken.admin import link_to, link_to_list
 
 COSTS = ("input", "cached", "output")
 
@@ -57,6 +59,7 @@ class RouteForm(forms.ModelForm):
             "tools",
             "images",
             "json_mode",
+            "json_schema",
             "context_length",
             "max_output_tokens",
             "cost_currency",
@@ -65,6 +68,7 @@ class RouteForm(forms.ModelForm):
             "upstream_model": "Its model",
             "enabled": "On",
             "json_mode": "JSON",
+            "json_schema": "Schema",
             "context_length": "Context",
             "max_output_tokens": "Answer",
             "cost_currency": "In",
@@ -113,11 +117,37 @@ class RouteInline(TabularInline):
     form = RouteForm
     extra = 0
     autocomplete_fields = ("upstream",)
-    readonly_fields = ("source",)
+    readonly_fields = ("state", "share", "failures", "source")
     show_title = False
-    fields = (*RouteForm.Meta.fields[:-1], "cost_input", "cost_cached", "cost_output", "cost_currency", "source")
+    fields = (
+        *RouteForm.Meta.fields[:-1],
+        "cost_input",
+        "cost_cached",
+        "cost_output",
+        "cost_currency",
+        "source",
+        "state",
+        "share",
+        "failures",
+    )
     # For those who may only look.
     cost_input, cost_cached, cost_output = (show_cost(name) for name in COSTS)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        self._standings = read_standings(pool=obj) if obj else {}
+        return super().get_formset(request, obj, **kwargs)
+
+    @display(description="state")
+    def state(self, row: Route) -> str:
+        return self._standings[row.pk].state if row.pk in self._standings else "–"
+
+    @display(description="share, last hour")
+    def share(self, row: Route) -> str:
+        return self._standings[row.pk].share if row.pk in self._standings else "–"
+
+    @display(description="failed, last hour")
+    def failures(self, row: Route) -> str:
+        return str(self._standings[row.pk].failed) if row.pk in self._standings else "–"
 
     @display(description="made by")
     def source(self, row: Route) -> str:
@@ -125,7 +155,7 @@ class RouteInline(TabularInline):
 
 
 @admin.register(Pool)
-class PoolAdmin(RowAdmin):
+class PoolAdmin(PoolQuestions):
     list_display = ("model", "family", "route_count", "enabled_count", "upstreams")
     list_select_related = ("model__family",)
     search_fields = ("model__slug__startswith",)

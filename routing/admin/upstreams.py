@@ -9,14 +9,17 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from routing import credentials, pools
+from routing import credentials, dialects, pools
 from routing.admin.parts import checked_by
-from routing.models import Upstream
+from routing.dialects.parameters import RuleError, check_rules
+from routing.models import Upstream, UpstreamHealth
+from routing.standing import describe_state
 from smartoken.admin import RowAdmin
 
 
@@ -42,7 +45,20 @@ class UpstreamForm(forms.ModelForm):
 
     class Meta:
         model = Upstream
-        fields = ("slug", "provider", "base_url", "dialect", "credential_env", "proxy", "bills_after_abort")
+        fields = (
+            "slug",
+            "provider",
+            "base_url",
+            "dialect",
+            "credential_env",
+            "proxy",
+            "bills_after_abort",
+            "parameter_rules",
+            "max_parallel",
+            "first_byte_seconds",
+            "is_probed",
+            "balance_alarm",
+        )
 
     clean_base_url = checked_by(pools.check_address, "base_url")
 
@@ -51,6 +67,12 @@ class UpstreamForm(forms.ModelForm):
         if proxy and not re.fullmatch(r"https?://[^/?#\s]+/?", proxy):
             raise ValidationError("Write a proxy such as http://proxy.internal:3128.")
         return proxy
+
+    def clean_parameter_rules(self) -> Any:
+        try:
+            return check_rules(self.cleaned_data["parameter_rules"] or {})
+        except RuleError as error:
+            raise ValidationError(str(error)) from None
 
     clean_credential_env = checked_by(pools.check_env_name, "credential_env")
 
@@ -93,10 +115,17 @@ class UpstreamAdmin(RowAdmin):
         "credential_env",
         "proxy",
         "bills_after_abort",
+        "parameter_rules",
+        "max_parallel",
+        "first_byte_seconds",
+        "is_probed",
+        "balance_alarm",
+        "facts",
+        "health_state",
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("slug", "credential_state") if obj else ("credential_state",)
+        return (("slug",) if obj else ()) + ("credential_state", "facts", "health_state")
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -108,6 +137,24 @@ class UpstreamAdmin(RowAdmin):
     @display(description="credential")
     def credential_state(self, row: Upstream) -> str:
         return credentials.describe_credential(row)
+
+    @display(description="what is known of its dialect")
+    def facts(self, row: Upstream) -> str:
+        dialect = dialects.DIALECTS.get(row.dialect)
+        if dialect is None or not (dialect.addresses or dialect.models):
+            return "–"
+        addresses = ", ".join(f"{one.url} ({one.region})" for one in dialect.addresses)
+        return f"Addresses: {addresses or '–'}. Models: {', '.join(one.id for one in dialect.models) or '–'}."
+
+    @display(description="state")
+    def health_state(self, row: Upstream) -> str:
+        health = UpstreamHealth.objects.filter(upstream=row.pk).first()
+        state = describe_state(health, timezone.now())
+        if health and health.balance is not None:
+            state += f" · {health.balance:f} {health.balance_currency} left in the account"
+        if health and health.probe_problem:
+            state += f" · last probe: {health.probe_problem}"
+        return state
 
 
 def _require_recent_sign_in(request: HttpRequest) -> None:
