@@ -235,33 +235,26 @@ class Journey:
     async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
         stream = self._progress.open_stream(dialect)
-        splitter = sse.EventSplitter()
         async for read in answer.reads():
-            if await self._pass_on(stream, splitter.feed(read)):
+            if await self._pass_on(stream, read):
                 answer.is_done = not self._client.has_left
                 return
-        await self._pass_on(stream, splitter.finish())
-        if not stream.is_finished:
-            raise UpstreamFault("upstream_error", "cut" if stream.has_content else "empty")
+        await self._pass_on(stream, None)
 
-    async def _pass_on(self, stream: StreamRewriter, events: list[bytes]) -> bool:
-        """Send the events of one read in one piece; return True at the stream's end. Raises UpstreamFault."""
+    async def _pass_on(self, stream: StreamRewriter, read: bytes | None) -> bool:
+        """Send the events of one read in one piece; return True at the stream's end. Raises UpstreamFault.
+
+        ``read`` is None where the body has ended.
+        """
         self._progress.heard_at = time.monotonic()
-        pieces: list[bytes] = []
-        is_done, fault = False, None
-        for data in events:
-            if data == b"[DONE]":
-                is_done = stream.note_done()
-                break
-            try:
-                pieces.append(stream.take(data, is_delivering=not self._client.has_left))
-            except UpstreamFault as found:
-                fault = found  # what came before it has been counted, so it must go out
-                break
-        await self._deliver(stream, b"".join(pieces))
-        if fault:
-            raise fault
-        return is_done or (self._client.has_left and stream.usage is not None)
+        is_delivering = not self._client.has_left
+        piece = (
+            stream.end(is_delivering=is_delivering) if read is None else stream.take(read, is_delivering=is_delivering)
+        )
+        await self._deliver(stream, piece)
+        if stream.fault:
+            raise stream.fault
+        return stream.is_done or (self._client.has_left and stream.usage is not None)
 
     async def _deliver(self, stream: StreamRewriter, piece: bytes) -> None:
         if self._progress.first_content_at is None and stream.has_content:

@@ -60,6 +60,7 @@ class Progress:
         self.stream = StreamRewriter(
             model=self._call.model.slug,
             completion_id=self._call.completion_id,
+            created=self._created,
             include_usage=self._call.chat.include_usage,
             dialect=dialect,
             reader=self.open_reader(dialect),

@@ -5,7 +5,7 @@ OpenAI's extra chunk instead if the client asked for that. A chunk never has emp
 `choices` unless the client asked for it: OpenAI's own samples crash on one.
 """
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,10 +14,11 @@ from billing import money
 from billing.settles import Tokens
 from routing import sse
 from routing.dialects.answers import Reader
-from routing.dialects.base import Dialect, Usage
+from routing.dialects.base import Dialect, UpstreamFault, Usage
 from routing.estimates import text_size
 
 TEXT_FIELDS = ("content", "reasoning_content", "refusal")
+FINISH_FIELDS = ("finish_reason", "native_finish_reason")
 
 
 def usage_object(tokens: Tokens, charge_nanos: int) -> dict[str, Any]:
@@ -50,24 +51,24 @@ def message_size(message: Any) -> int:
 class StreamRewriter:
     """One stream's state. What it returns is ready to be sent; nothing before the first content.
 
-    ``size`` counts the bytes of text handed out, ``usage`` is the provider's last count.
+    ``size`` counts the bytes of text handed out, ``usage`` is the provider's last count,
+    ``is_done`` says that nothing more is to be read, ``fault`` why the stream broke.
     """
 
     def __init__(
-        self, *, model: str, completion_id: str, include_usage: bool, dialect: Dialect, reader: Reader
+        self, *, model: str, completion_id: str, created: int, include_usage: bool, dialect: Dialect, reader: Reader
     ) -> None:
-        self._head = {
-            "id": completion_id,
-            "object": "chat.completion.chunk",
-            "created": int(time.time()),
-            "model": model,
-        }
+        self._head = {"id": completion_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._include_usage = include_usage
         self._dialect = dialect
         self._reader = reader
+        self._splitter = sse.EventSplitter()
         self._waiting: list[bytes] = []
-        self._finish_choices: list[dict[str, Any]] = []
+        self._ends: dict[int, dict[str, Any]] = {}
+        """The last chunk of each finished choice: held back for the usage, and for what may follow."""
         self.has_content = False
+        self.is_done = False
+        self.fault: UpstreamFault | None = None
         self.size = 0
         self.usage: Usage | None = None
         self.finish_reason = ""
@@ -77,14 +78,43 @@ class StreamRewriter:
         """True when the provider has said why it stopped."""
         return bool(self.finish_reason)
 
-    def note_done(self) -> bool:
-        """Take the provider's word that all is said: some never name a reason (Spark). Tell whether it is an end."""
+    def take(self, read: bytes, *, is_delivering: bool = True) -> bytes:
+        """Return what to send for one read, cut anywhere. What came before a fault goes out all the same."""
+        return self._take_events(lambda: self._splitter.feed(read), is_delivering)
+
+    def end(self, *, is_delivering: bool = True) -> bytes:
+        """Return what to send when the body has ended."""
+        piece = self._take_events(self._splitter.finish, is_delivering)
+        self.is_done = True
+        if not self.is_finished and self.fault is None:
+            self.fault = UpstreamFault("upstream_error", "cut" if self.has_content else "empty")
+        return piece
+
+    def _take_events(self, split: Callable[[], list[bytes]], is_delivering: bool) -> bytes:
+        pieces: list[bytes] = []
+        try:
+            for data in split():
+                if self.is_done:
+                    break
+                if data.startswith(b"[DONE]"):
+                    self._note_done()
+                else:
+                    pieces.append(self._take_event(data, is_delivering))
+        except UpstreamFault as fault:
+            self.fault, self.is_done = fault, True
+        except sse.EventTooLargeError:
+            self.fault, self.is_done = UpstreamFault("upstream_error", "answer_too_large"), True
+        return b"".join(pieces)
+
+    def _note_done(self) -> None:
+        """Take the provider's word that all is said: some never name a reason (Spark)."""
+        self.is_done = True
         if self.has_content and not self.finish_reason:
             self.finish_reason = self._reader.finish_reason()
-        return self.is_finished
+        if not self.finish_reason:
+            raise UpstreamFault("upstream_error", "empty")
 
-    def take(self, data: bytes, *, is_delivering: bool = True) -> bytes:
-        """Return what to send for one event's data. Raises UpstreamFault."""
+    def _take_event(self, data: bytes, is_delivering: bool) -> bytes:
         chunk = self._dialect.read_event(data)
         self.usage = self._dialect.read_usage(chunk) or self.usage
         choices = self._reader.read_chunk(chunk)
@@ -97,14 +127,21 @@ class StreamRewriter:
         return self._release(self._hold_back(choices))
 
     def _hold_back(self, choices: list[dict[str, Any]]) -> bytes:
-        """Return the event to send now; finished choices wait for the usage, those before them go."""
-        earlier, self._finish_choices = self._finish_choices, []
-        out = self._write(earlier) if earlier else b""
-        if reason := choices[0]["finish_reason"]:
-            self.finish_reason = reason
-            self._finish_choices = choices
-            return out
-        return out + self._write(choices)
+        """Return the events to send now. A choice says why it ended once, with its very last piece."""
+        out, running = b"", []
+        for choice in choices:
+            if earlier := self._ends.pop(choice["index"], None):
+                reasons = {name: earlier.pop(name) for name in FINISH_FIELDS if name in earlier}
+                if not choice["finish_reason"]:
+                    choice.update(reasons)
+                if message_size(earlier["delta"]):
+                    out += self._write([{**earlier, "finish_reason": None}])
+            if choice["finish_reason"]:
+                self.finish_reason = choice["finish_reason"]
+                self._ends[choice["index"]] = choice
+            else:
+                running.append(choice)
+        return out + self._write(running) if running else out
 
     def _release(self, event: bytes) -> bytes:
         """Keep events back until content has come, so that another route can still take over."""
@@ -124,8 +161,9 @@ class StreamRewriter:
 
     def finish(self, usage: dict[str, Any]) -> bytes:
         """Return the stream's last events, with the usage in its place."""
-        last = self._finish_choices or [{"index": 0, "delta": {}, "finish_reason": self.finish_reason}]
-        tail = self._write(last) + self._write([], usage) if self._include_usage else self._write(last, usage)
+        *before, last = [*self._ends.values(), *self._reader.read_unfinished()]
+        tail = b"".join(self._write([choice]) for choice in before)
+        tail += self._write([last]) + self._write([], usage) if self._include_usage else self._write([last], usage)
         return b"".join(self._waiting) + tail + sse.DONE
 
 

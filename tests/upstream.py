@@ -6,6 +6,7 @@ Behaviours that wait do so at a gate that the test opens: no test needs to sleep
 """
 
 import asyncio
+import itertools
 import json
 import socket
 import threading
@@ -18,6 +19,7 @@ PATIENCE_SECONDS = 30
 
 Behaviour = Callable[["Answer"], Awaitable[None]]
 BEHAVIOURS: dict[str, Behaviour] = {}
+replays = itertools.count(1)
 
 
 def behaviour(name: str) -> Callable[[Behaviour], Behaviour]:
@@ -26,6 +28,23 @@ def behaviour(name: str) -> Callable[[Behaviour], Behaviour]:
         return function
 
     return add
+
+
+def replay(pieces: list[bytes], *, status: int = 200, kind: str = "text/event-stream") -> str:
+    """Make a behaviour that writes these very pieces one after another; return its name."""
+    name = f"replay-{next(replays)}"
+
+    async def write_pieces(answer: "Answer") -> None:
+        answer.head(status, kind)
+        for number, piece in enumerate(pieces):
+            answer.write(piece)
+            if number % 50 == 0:
+                await answer.flushed()
+                await asyncio.sleep(0)
+        answer.end()
+
+    BEHAVIOURS[name] = write_pieces
+    return name
 
 
 def refused_port() -> int:

@@ -13,6 +13,8 @@ from routing.dialects.faults import UpstreamFault, clean_text
 from routing.dialects.meanings import Meaning
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
+TEXT_FIELDS = ("content", *REASONING_FIELDS, "refusal")
+MAX_INDEX = 128
 OPEN, CLOSE = "<think>", "</think>"
 
 FINISH_REASONS: dict[str, str] = {
@@ -127,11 +129,12 @@ class ThinkSplitter:
 class ToolCalls:
     """The tool calls of one choice: an index on each piece, id and name once, arguments a text."""
 
-    __slots__ = ("_seed", "_seen")
+    __slots__ = ("_named", "_seed")
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
-        self._seen: dict[int, bool] = {}
+        self._named: dict[int, bool] = {}
+        """Each call that has begun, and whether its name has come."""
 
     def repair(self, calls: Any) -> list[dict[str, Any]]:
         """Return the pieces of a delta as OpenAI sends them."""
@@ -139,29 +142,31 @@ class ToolCalls:
         return [self._repair(call, place) for place, call in enumerate(listed) if isinstance(call, dict)]
 
     def _repair(self, call: dict[str, Any], place: int) -> dict[str, Any]:
-        index = call.get("index")
-        if not isinstance(index, int) or isinstance(index, bool):
+        index = as_index(call.get("index"))
+        if index is None:
             index = self._guess_index(call, place)
-        function = call.get("function") if isinstance(call.get("function"), dict) else {}
-        assert isinstance(function, dict)
+        function = call.get("function")
+        function = function if isinstance(function, dict) else {}
         piece: dict[str, Any] = {"index": index}
-        fresh: dict[str, Any] = {}
-        if index not in self._seen:
-            self._seen[index] = True
-            piece["id"] = call.get("id") or f"call_{self._seed}_{index}"
+        if index not in self._named:
+            self._named[index] = False
+            piece["id"] = as_text(call.get("id")) or f"call_{self._seed}_{index}"
             piece["type"] = "function"
-            fresh["name"] = function.get("name") or ""
-        piece["function"] = {**fresh, "arguments": as_arguments(function.get("arguments"))}
+            piece["function"] = {"name": ""}
+        name = "" if self._named[index] else as_text(function.get("name"))
+        self._named[index] = self._named[index] or bool(name)
+        named = {"name": name} if name else piece.get("function", {})
+        piece["function"] = {**named, "arguments": as_arguments(function.get("arguments"))}
         return piece
 
     def _guess_index(self, call: dict[str, Any], place: int) -> int:
         """A piece without an index goes on with the last call, unless it has an id of its own."""
-        if len(self._seen) and not call.get("id"):
-            return max(self._seen)
-        return len(self._seen) + (place if not self._seen else 0)
+        if self._named and not call.get("id"):
+            return max(self._named)
+        return max(self._named, default=place - 1) + 1
 
     def __bool__(self) -> bool:
-        return bool(self._seen)
+        return bool(self._named)
 
 
 def as_arguments(arguments: Any) -> str:
@@ -171,15 +176,27 @@ def as_arguments(arguments: Any) -> str:
     return "" if arguments is None else orjson.dumps(arguments).decode()
 
 
+def as_text(value: Any) -> str:
+    """Return a text as it is, anything else as none."""
+    return value if isinstance(value, str) else ""
+
+
+def as_index(value: Any) -> int | None:
+    """Return a plausible index, None for anything else."""
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INDEX
+    return value if is_one else None
+
+
 class Choice:
     """The state of one choice of an answer."""
 
-    __slots__ = ("calls", "has_content", "thoughts")
+    __slots__ = ("calls", "has_content", "is_finished", "thoughts")
 
     def __init__(self, seed: str) -> None:
         self.thoughts = ThinkSplitter()
         self.calls = ToolCalls(seed)
         self.has_content = False
+        self.is_finished = False
 
 
 class Reader:
@@ -212,8 +229,7 @@ class Reader:
         return [self._read_choice(choice) for choice in choices if isinstance(choice, dict)]
 
     def _read_choice(self, choice: dict[str, Any]) -> dict[str, Any]:
-        index = choice.get("index")
-        choice["index"] = index if isinstance(index, int) and 0 <= index < 128 else 0
+        choice["index"] = as_index(choice.get("index")) or 0
         state = self._choices.get(choice["index"])
         if state is None:
             state = self._choices[choice["index"]] = Choice(f"{self._seed}{choice['index']}")
@@ -222,7 +238,9 @@ class Reader:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             delta = self._read_whole_in_stream(choice, state)
-        choice["delta"] = self._read_delta(delta, state, is_last=choice["finish_reason"] is not None)
+        is_last = choice["finish_reason"] is not None
+        state.is_finished = state.is_finished or is_last
+        choice["delta"] = self._read_delta(delta, state, is_last=is_last)
         return choice
 
     def _read_whole_in_stream(self, choice: dict[str, Any], state: Choice) -> dict[str, Any]:
@@ -243,8 +261,9 @@ class Reader:
             choice["native_finish_reason"] = clean_text(reason, 40)
 
     def _read_delta(self, delta: dict[str, Any], state: Choice, *, is_last: bool) -> dict[str, Any]:
-        if not delta.get("role", True):
-            del delta["role"]
+        if not as_text(delta.get("role")):
+            delta.pop("role", None)
+        plain_texts(delta)
         one_reasoning_field(delta)
         content = delta.get("content")
         if self._splits_thoughts and not state.thoughts.is_over and (content or is_last):
@@ -272,6 +291,15 @@ class Reader:
         """Return the reason to give where a provider ended well without naming one."""
         return "tool_calls" if any(choice.calls for choice in self._choices.values()) else "stop"
 
+    def read_unfinished(self) -> list[dict[str, Any]]:
+        """Return the last pieces of the choices that ended well without saying so."""
+        return [self._end(index, state) for index, state in self._choices.items() if not state.is_finished]
+
+    def _end(self, index: int, state: Choice) -> dict[str, Any]:
+        reasoning, content = state.thoughts.finish()
+        delta = {"reasoning_content": reasoning} if reasoning else {"content": content} if content else {}
+        return {"index": index, "delta": delta, "finish_reason": "tool_calls" if state.calls else "stop"}
+
     # --- a whole answer ---------------------------------------------------------
 
     def read_whole(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -279,8 +307,8 @@ class Reader:
         if not isinstance(answer.get("usage"), dict):
             answer["usage"] = answer["choices"][0].get("usage")
         for place, choice in enumerate(answer["choices"]):
-            if not isinstance(choice.get("index"), int):
-                choice["index"] = place
+            index = as_index(choice.get("index"))
+            choice["index"] = place if index is None else index
             message = choice.get("message")
             choice["message"] = self._read_message(message if isinstance(message, dict) else {}, choice)
             self._read_finish(choice)
@@ -291,6 +319,7 @@ class Reader:
 
     def _read_message(self, message: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
         message["role"] = "assistant"
+        plain_texts(message)
         one_reasoning_field(message)
         content = message.get("content")
         if self._splits_thoughts and isinstance(content, str):
@@ -306,6 +335,16 @@ class Reader:
         if self.keeps_reasoning:
             self._keep(message)
         return message
+
+
+def plain_texts(part: dict[str, Any]) -> None:
+    """Leave only texts where OpenAI has texts: a list of parts becomes what they say, anything else nothing."""
+    for name in TEXT_FIELDS:
+        value = part.get(name)
+        if isinstance(value, list):
+            part[name] = "".join(as_text(one.get("text")) if isinstance(one, dict) else as_text(one) for one in value)
+        elif value is not None and not isinstance(value, str):
+            part[name] = None
 
 
 def one_reasoning_field(part: dict[str, Any]) -> None:

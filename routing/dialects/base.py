@@ -17,6 +17,7 @@ from routing.dialects.json_output import fit_json
 from routing.dialects.meanings import Meaning
 from routing.dialects.messages import fold_system, join_system, map_roles, put_back
 from routing.dialects.parameters import Rule, apply_rules
+from routing.dialects.parsing import parse_json
 from routing.dialects.thinking import FIELDS as THINKING_FIELDS
 from routing.dialects.thinking import Thinking
 from routing.errors import GatewayError
@@ -182,19 +183,11 @@ class Dialect:
 
     def read_event(self, data: bytes) -> dict[str, Any]:
         """Return the chunk in an event's data. Raises UpstreamFault for an error or anything else."""
-        try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            raise UpstreamFault("upstream_error", "not_json", "The provider sent an event that is not JSON.") from None
-        return self.check(chunk)
+        return self.check(parse_json(data))
 
     def read_answer(self, body: bytes, reader: Reader) -> dict[str, Any]:
         """Return the completion in a whole body, put right. Raises UpstreamFault."""
-        try:
-            answer = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise UpstreamFault("upstream_error", "not_json", "The provider's answer is not JSON.") from None
-        answer = self.check(answer)
+        answer = self.check(parse_json(body))
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
             raise UpstreamFault("upstream_error", "no_choices", "The provider's answer holds no choices.")

@@ -36,11 +36,11 @@ BEFORE_CONTENT = {
     "refuse-404": "model_unknown",
     "refuse-429": "rate_limited",
     "html-error": "server_error",
-    "html-200": "empty",
+    "html-200": "not_json",
     "break-at-once": "disconnected",
     "empty-stream": "empty",
     "error-first": "server_error",
-    "error-in-200": "empty",
+    "error-in-200": "server_error",
     "not-json": "not_json",
     "redirect": "redirect",
 }
