@@ -1,6 +1,7 @@
 """What is forgotten with time: old usage, counts of refusals, ended holds, silent processes. Never the ledger.
 
 Rows go in small transactions with pauses between them, so that no request waits long.
+Records go only when they are in the roll-ups, which stay.
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from django.db.models import QuerySet
 from billing import idempotency, rows
 from billing.books.chunks import write_in_chunks
 from billing.models import Heartbeat, Hold, Mark, RefusalCount, UsageRecord
+from billing.sums import ROLLED_UP, floor_hour
 
 USAGE_KEPT_SINCE = "usage_kept_since"
 """Name of the mark from which on every charge has its usage record; behind it records may be gone."""
@@ -36,7 +38,10 @@ def forget_old() -> dict[str, int]:
 
 
 def _forget_usage(now: datetime) -> int:
-    until = now - timedelta(days=settings.USAGE_DAYS)
+    rolled_up = Mark.objects.filter(name=ROLLED_UP).values_list("at", flat=True).first()
+    if rolled_up is None:
+        return 0
+    until = min(now - timedelta(days=settings.USAGE_DAYS), floor_hour(rolled_up))
     # The mark first, so that no check finds a record gone from behind it. A charge can be
     # corrected as long as its hold is kept: the correction's record may go with the charge's.
     _move_mark(until + HOLDS_KEPT)

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import idempotency, locks, money, rows
+from billing import idempotency, locks, money, rollups, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
@@ -271,7 +271,8 @@ class _Batch:
             rows.insert("billing_ledgerentry", ENTRY_COLUMNS, [entry_values(settlement, kind, -more, self.now)])
             changes.add(settlement.admission.limits.ids, spent=more)
         counts = settlement.tokens
-        UsageRecord.objects.filter(pk=hold.id).update(
+        record = UsageRecord.objects.filter(pk=hold.id)
+        record.update(
             charge_nanos=charge,
             uncollected_nanos=lost,
             input_tokens=counts.input,
@@ -296,6 +297,8 @@ class _Batch:
             cost_currency=settlement.cost_currency,
             cost_nanos=settlement.cost_nanos,
         )
+        for created_at in record.values_list("created_at", flat=True):
+            rollups.note_correction(created_at)
 
 
 def _cover(kind: str, free: int, held: int) -> int:

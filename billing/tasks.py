@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from billing import alarms, retention, sweep
+from billing import alarms, retention, rollups, sweep
 from billing.books import proofs
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,12 @@ def _prove(since: str) -> None:
 def mail_alarm(name: str, text: str) -> None:
     """Mail an alarm to the operator, at most once an hour."""
     alarms.mail_alarm(name=name, text=text)
+
+
+@shared_task(name="billing.tasks.roll_up")
+def roll_up() -> None:
+    """Sum the usage that came since the last time."""
+    rollups.roll_up()
 
 
 @shared_task(name="billing.tasks.forget_old")

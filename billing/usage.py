@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import APIKey, Membership
 from billing.budgets import current_windows
 from billing.models import LedgerEntry, Limit, RefusalCount, UsageRecord
+from billing.sums import Sums, sum_usage
 
 PAGE = 50
 DAY = timedelta(hours=24)
@@ -69,21 +70,9 @@ def count_refusals(*, membership: Membership) -> list[dict[str, Any]]:
     return list(recent.values("code").annotate(total=Sum("requests")).order_by("-total", "code"))
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """The requests of the last 24 hours."""
-
-    requests: int
-    failed: int
-
-    @property
-    def error_rate(self) -> str:
-        return f"{100 * self.failed / self.requests:.1f} %" if self.requests else "–"
-
-
-def count_traffic(*, membership: Membership) -> Traffic:
-    recent = UsageRecord.objects.visible_to(membership).filter(created_at__gte=timezone.now() - DAY)
-    return Traffic(**recent.aggregate(requests=Count("id"), failed=Count("id", filter=Q(status="failed"))))
+def count_traffic(*, membership: Membership) -> Sums:
+    """Return the sums of the last 24 hours."""
+    return sum_usage(membership=membership, since=timezone.now() - DAY)[()]
 
 
 def sum_spent(*, membership: Membership) -> dict[str, int]:

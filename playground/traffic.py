@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Avg, Count, F, Q, Sum
 from django.utils import timezone
 
-from billing.models import UsageRecord
+from billing.sums import floor_hour, sum_model
 
 DAY = timedelta(hours=24)
 
@@ -23,21 +22,12 @@ class Traffic:
 
 def last_day(model: str) -> Traffic:
     """Return the day's figures of the model with this public id. Calls that clients broke off don't count as failed."""
-    records = UsageRecord.objects.filter(model=model, demo=False, created_at__gte=timezone.now() - DAY)
-    status = UsageRecord.Status
-    streamed = Q(status=status.COMPLETED, first_token_ms__isnull=False, total_ms__gt=F("first_token_ms"))
-    figures = records.aggregate(
-        requests=Count("id"),
-        completed=Count("id", filter=Q(status=status.COMPLETED)),
-        failed=Count("id", filter=Q(status=status.FAILED)),
-        first_token=Avg("first_token_ms"),
-        tokens=Sum("output_tokens", filter=streamed),
-        milliseconds=Sum(F("total_ms") - F("first_token_ms"), filter=streamed),
-    )
-    ended = figures["completed"] + figures["failed"]
+    # From a whole hour on: what is measured is a rate, and whole hours are summed already.
+    sums = sum_model(model=model, since=floor_hour(timezone.now() - DAY))
+    ended = sums.completed + sums.failed
     return Traffic(
-        requests=figures["requests"],
-        first_token_ms=None if figures["first_token"] is None else round(figures["first_token"]),
-        tokens_per_second=figures["tokens"] * 1000 / figures["milliseconds"] if figures["milliseconds"] else None,
-        success_percent=100 * figures["completed"] / ended if ended else None,
+        requests=sums.requests,
+        first_token_ms=round(sums.first_token_ms / sums.timed) if sums.timed else None,
+        tokens_per_second=sums.stream_tokens * 1000 / sums.stream_ms if sums.stream_ms else None,
+        success_percent=100 * sums.completed / ended if ended else None,
     )

@@ -18,6 +18,7 @@ from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
 from billing.models import Limit, UsageRecord
 from billing.money import NANOS
 from billing.settles import Settlement, Tokens, settle_batch
+from tests.billing import adding
 
 
 class Clock:
@@ -81,6 +82,12 @@ def ask(price: PriceRecord) -> Callable[..., HoldRequest]:
         return HoldRequest(id=uuid.uuid4(), key=key, model="deepseek", price=price, **request)
 
     return make
+
+
+@pytest.fixture
+def write(make_key: Callable[..., KeyRecord], price: PriceRecord) -> adding.Write:
+    """Write a usage record of one of two organizations' keys, drawn by lot as far as it is not given."""
+    return adding.draw_records([make_key(), make_key()], price)
 
 
 def settle(admission: Admission, tokens: Tokens, **fields: Any) -> Settlement:

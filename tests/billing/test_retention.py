@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing import proof, retention, rows, sweep
+from billing import proof, retention, rollups, rows, sweep
 from billing.models import Heartbeat, Hold, LedgerEntry, Mark, RefusalCount, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
@@ -20,23 +20,29 @@ def key(make_key, admissions, ask):
     return key
 
 
+def forget_old() -> dict[str, int]:
+    """Forget what is old; records go only when they are in the roll-ups."""
+    rollups.roll_up()
+    return retention.forget_old()
+
+
 def test_young_rows_stay(key, clock) -> None:
     clock.forward(days=6)
-    assert set(retention.forget_old().values()) == {0}
+    assert set(forget_old().values()) == {0}
     assert (UsageRecord.objects.count(), Hold.objects.count()) == (1, 2)
 
 
 def test_usage_is_kept_as_long_as_the_setting_says(key, clock, settings) -> None:
     settings.USAGE_DAYS = 40
     clock.forward(days=39)
-    assert retention.forget_old()["usage records"] == 0
+    assert forget_old()["usage records"] == 0
     clock.forward(days=2)
-    assert retention.forget_old()["usage records"] == 1
+    assert forget_old()["usage records"] == 1
 
 
 def test_without_its_old_records_the_books_are_right(key, clock) -> None:
     clock.forward(days=500)
-    retention.forget_old()
+    forget_old()
     assert not UsageRecord.objects.exists()
     assert LedgerEntry.objects.filter(kind="charge").exists()
     assert proof.check_books_inside().differences == {}
@@ -44,7 +50,7 @@ def test_without_its_old_records_the_books_are_right(key, clock) -> None:
 
 def test_a_young_charge_still_needs_its_record(key, clock) -> None:
     clock.forward(days=300)
-    retention.forget_old()
+    forget_old()
     UsageRecord.objects.all().delete()
     assert "charge without its record" in proof.check_books_inside().differences
 
@@ -56,22 +62,22 @@ def test_a_late_correction_of_a_forgotten_record_is_no_difference(make_key, admi
     clock.forward(days=6)
     settle_batch([settle(admission, Tokens(input=100, output=10))])
     clock.forward(days=395)
-    assert retention.forget_old()["usage records"] == 1
+    assert forget_old()["usage records"] == 1
     assert proof.check_books_inside().differences == {}
 
 
 def test_the_mark_never_goes_back(key, clock, settings) -> None:
     clock.forward(days=500)
-    retention.forget_old()
+    forget_old()
     mark = Mark.objects.get(name=retention.USAGE_KEPT_SINCE).at
     settings.USAGE_DAYS = 1000
-    retention.forget_old()
+    forget_old()
     assert Mark.objects.get(name=retention.USAGE_KEPT_SINCE).at == mark
 
 
 def test_holds_go_a_week_after_their_end_open_ones_never(key, clock) -> None:
     clock.forward(days=8)
-    assert retention.forget_old()["ended holds"] == 1
+    assert forget_old()["ended holds"] == 1
     assert Hold.objects.get().state == "open"
 
 
@@ -81,15 +87,15 @@ def test_refusals_are_kept_for_ninety_days(key, clock) -> None:
         RefusalCount.objects.create(
             organization_id=key.organization_id, key_id=key.id, minute=minute, code="x", requests=1
         )
-    assert retention.forget_old()["refusal counts"] == 1
+    assert forget_old()["refusal counts"] == 1
 
 
 def test_a_process_silent_for_a_day_is_forgotten(clock) -> None:
     sweep.beat(uuid.uuid4())
     clock.forward(hours=23)
-    assert retention.forget_old()["heartbeats"] == 0
+    assert forget_old()["heartbeats"] == 0
     clock.forward(hours=2)
-    assert retention.forget_old()["heartbeats"] == 1
+    assert forget_old()["heartbeats"] == 1
     assert not Heartbeat.objects.exists()
 
 
@@ -100,4 +106,4 @@ def test_many_rows_go_piece_by_piece(key, clock, monkeypatch) -> None:
         record.pk = uuid.uuid4()
         record.save(force_insert=True)
     clock.forward(days=500)
-    assert retention.forget_old()["usage records"] == 5
+    assert forget_old()["usage records"] == 5

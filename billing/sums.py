@@ -1,0 +1,160 @@
+"""What usage came to: whole hours from the roll-ups, the rest from the records, exact to the second.
+
+Roll-ups hold the records up to a mark (``billing/rollups.py``). One statement reads them,
+the records before the first whole hour and those behind the mark, so that nothing is
+missed or counted twice although the mark moves meanwhile.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, DateTimeField, F, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest, Least, TruncHour
+
+from accounts.models import Membership
+from billing.models import Mark, Rollup, UsageRecord
+
+ROLLED_UP = "usage_rolled_up"
+"""Name of the mark up to which records are in the roll-ups."""
+
+DEMO = "demo"
+HOUR = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Sums:
+    """The figures of a roll-up, or of any number of records; amounts in nano-dollars, times in milliseconds."""
+
+    requests: int = 0
+    completed: int = 0
+    failed: int = 0
+    estimated: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    charge_nanos: int = 0
+    uncollected_nanos: int = 0
+    cost_nanos: int = 0
+    costed: int = 0
+    first_token_ms: int = 0
+    timed: int = 0
+    stream_ms: int = 0
+    stream_tokens: int = 0
+
+    def add(self, figures: tuple[int, ...]) -> None:
+        for name, figure in zip(FIGURES, figures, strict=True):
+            setattr(self, name, getattr(self, name) + int(figure))
+
+    @property
+    def error_rate(self) -> str:
+        return f"{100 * self.failed / self.requests:.1f} %" if self.requests else "–"
+
+
+FIGURES = tuple(field.name for field in fields(Sums))
+
+GROUPS = {
+    # group: (column of a roll-up, column of a record)
+    "hour": ("hour", "record_hour"),
+    "key": ("key_id", "key_id"),
+    "user": ("user_id", "record_user"),
+    "model": ("model", "model"),
+    "upstream": ("upstream", "upstream"),
+}
+
+
+def sum_usage(
+    *, membership: Membership, since: datetime, until: datetime | None = None, group_by: tuple[str, ...] = ()
+) -> dict[tuple[Any, ...], Sums]:
+    """Return the sums of what a member may see, in [since, until): the values of ``group_by`` → sums.
+
+    ``group_by``: hour, key, user, model, upstream. Without it there is one entry, of (). Where
+    records are forgotten already, an hour that begins before ``since`` is missing as a whole.
+    """
+    rollups = Rollup.objects.visible_to(membership)
+    records = UsageRecord.objects.visible_to(membership)
+    return _sum(rollups, records, since, until or NEVER, group_by)
+
+
+def sum_model(*, model: str, since: datetime) -> Sums:
+    """Return the sums of a model since then, all organizations together; what the demo answered is left out."""
+    rollups = Rollup.objects.filter(model=model).exclude(upstream=DEMO)
+    records = UsageRecord.objects.filter(model=model, demo=False)
+    return _sum(rollups, records, since, NEVER, ())[()]
+
+
+def _sum(
+    rollups: "QuerySet[Rollup]",
+    records: "QuerySet[UsageRecord]",
+    since: datetime,
+    until: datetime,
+    group_by: tuple[str, ...],
+) -> dict[tuple[Any, ...], Sums]:
+    by_hour, by_record = ([GROUPS[name][side] for name in group_by or ("model",)] for side in (0, 1))
+    first, end = _next_hour(since), floor_hour(until)
+    if first < end:
+        parts = [
+            sum_records(records.filter(created_at__gte=since, created_at__lt=first), *by_record),
+            _sum_rollups(rollups.filter(hour__gte=first, hour__lt=end), *by_hour),
+            sum_records(_behind_mark(records, first, end).filter(created_at__lt=until), *by_record),
+        ]
+    else:
+        parts = [sum_records(records.filter(created_at__gte=since, created_at__lt=until), *by_record)]
+    found = {} if group_by else {(): Sums()}
+    for row in parts[0].union(*parts[1:], all=True):
+        place, figures = row[: -len(FIGURES)], row[-len(FIGURES) :]
+        found.setdefault(place if group_by else (), Sums()).add(figures)
+    return found
+
+
+def _behind_mark(records: "QuerySet[UsageRecord]", first: datetime, end: datetime) -> "QuerySet[UsageRecord]":
+    """Return the records from ``first`` on that the roll-ups of the hours up to ``end`` do not hold."""
+    mark = Mark.objects.filter(name=ROLLED_UP).values("at")
+    known = mark.values_list("at", flat=True).first() or EPOCH
+    moved = Greatest(_instant(first), Least(Coalesce(Subquery(mark), _instant(EPOCH)), _instant(end)))
+    # The mark as it was a moment ago lets the database choose its way; as it is now, it decides.
+    return records.filter(created_at__gte=max(first, min(known, end))).filter(created_at__gte=moved)
+
+
+def _instant(at: datetime) -> Value:
+    return Value(at, output_field=DateTimeField())
+
+
+def floor_hour(at: datetime) -> datetime:
+    """Return the beginning of an instant's hour, in UTC."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _next_hour(at: datetime) -> datetime:
+    return floor_hour(at + HOUR - timedelta(microseconds=1))
+
+
+def _sum_rollups(rollups: "QuerySet[Rollup]", *by: str) -> QuerySet:
+    return rollups.order_by().values_list(*by).annotate(**{f"sum_{name}": Sum(name) for name in FIGURES})
+
+
+def sum_records(records: "QuerySet[UsageRecord]", *by: str) -> QuerySet:
+    """Return the records summed by these columns: rows of them and the figures, in the order of FIGURES."""
+    timed = Q(status=UsageRecord.Status.COMPLETED, stream=True, first_token_ms__isnull=False)
+    sums = {
+        "requests": Count("pk"),
+        "completed": Count("pk", filter=Q(status=UsageRecord.Status.COMPLETED)),
+        "failed": Count("pk", filter=Q(status=UsageRecord.Status.FAILED)),
+        "estimated": Count("pk", filter=~Q(count_source=UsageRecord.CountSource.PROVIDER)),
+        "costed": Count("cost_nanos"),
+        "first_token_ms": Sum("first_token_ms", filter=timed),
+        "timed": Count("pk", filter=timed),
+        "stream_ms": Sum(F("total_ms") - F("first_token_ms"), filter=timed),
+        "stream_tokens": Sum("output_tokens", filter=timed),
+    }
+    places = {
+        "record_user": Coalesce("user_id", "key__created_by_id"),
+        "record_hour": TruncHour("created_at", tzinfo=UTC),
+    }
+    placed = records.annotate(**{name: places[name] for name in by if name in places})
+    # Named apart from the fields they sum: an aggregate may not have a field's name.
+    named = {f"sum_{name}": Coalesce(sums.get(name, Sum(name)), 0) for name in FIGURES}
+    return placed.order_by().values_list(*by).annotate(**named)
