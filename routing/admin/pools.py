@@ -120,15 +120,16 @@ class RouteInline(TabularInline):
     readonly_fields = ("state", "share", "failures", "source")
     show_title = False
     fields = (
-        *RouteForm.Meta.fields[:-1],
+        *RouteForm.Meta.fields[:2],
+        "state",
+        "share",
+        "failures",
+        *RouteForm.Meta.fields[2:-1],
         "cost_input",
         "cost_cached",
         "cost_output",
         "cost_currency",
         "source",
-        "state",
-        "share",
-        "failures",
     )
     # For those who may only look.
     cost_input, cost_cached, cost_output = (show_cost(name) for name in COSTS)
@@ -141,11 +142,11 @@ class RouteInline(TabularInline):
     def state(self, row: Route) -> str:
         return self._standings[row.pk].state if row.pk in self._standings else "–"
 
-    @display(description="share, last hour")
+    @display(description="share (1 h)")
     def share(self, row: Route) -> str:
         return self._standings[row.pk].share if row.pk in self._standings else "–"
 
-    @display(description="failed, last hour")
+    @display(description="failed (1 h)")
     def failures(self, row: Route) -> str:
         return str(self._standings[row.pk].failed) if row.pk in self._standings else "–"
 
