@@ -47,7 +47,7 @@ class Call:
             key=self.key,
             model=model.slug,
             price=model.price,
-            input_bound=min(chat.input_bound(model.tokens_per_byte_bound), model.context_length),
+            input_bound=self._input_bound(estimator),
             output_limit=chat.output_limit,
             default_output=self._default_output(estimator),
             choices=chat.choices,
@@ -58,6 +58,12 @@ class Call:
             seconds=settings.ANSWER_SECONDS,
             claim=self.claim,
         )
+
+    def _input_bound(self, estimator: Estimator) -> int:
+        """Return the most input tokens to hold for: the context bounds them, unless the text is likely longer."""
+        likely = estimator.likely_input(self.model.slug, self.chat.input_size)
+        most = max(self.model.context_length, likely + likely // 2)
+        return min(self.chat.input_bound(self.model.tokens_per_byte_bound), most)
 
     def _default_output(self, estimator: Estimator) -> int:
         """Return the output limit of a request that names none: what its context leaves, where that is less."""

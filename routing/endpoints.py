@@ -3,6 +3,8 @@
 from datetime import UTC
 from typing import Any
 
+from django.conf import settings
+
 from accounts.keys import KeyRecord
 from accounts.models import APIKey
 from billing import ledger, money, usage
@@ -17,6 +19,7 @@ METHODS = {
     "/v1/key": "GET",
     "/v1": "GET",
 }
+SLIPS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages")
 HINTS = {
     "/v1/responses": f"Use {CHAT}; in the Vercel AI SDK choose the model by `openai.chat(model)`.",
     "/v1/completions": f"Use {CHAT} with `messages`.",
@@ -128,6 +131,11 @@ def _describe_budget(budget: Budget) -> dict[str, Any]:
     }
 
 
+def is_slip(path: str) -> bool:
+    """Tell whether an address outside `/v1` is one that a client with a wrong base URL makes."""
+    return path.startswith("//") or path.endswith(SLIPS)
+
+
 def explain(method: str, path: str) -> GatewayError:
     """Return the error for an endpoint that does not exist, naming what was probably meant."""
     if method != METHODS.get(path, method):
@@ -137,7 +145,9 @@ def explain(method: str, path: str) -> GatewayError:
     shown = path[:200]
     hint = HINTS.get(path, "")
     inner = path.removeprefix("/v1")
-    if inner.startswith("/v1"):
+    if not path.startswith("/v1"):
+        hint = f"The base URL must be {settings.SMARTOKEN_URL}/v1, so that this becomes {CHAT}."
+    elif inner.startswith("/v1"):
         hint = f"The address holds /v1 twice: the base URL already ends in it. Use {inner}."
     elif path.endswith(("/chat/completions", "/completions")):
         hint = hint or f"Use {CHAT}."

@@ -155,7 +155,7 @@ def _read_output_limit(body: dict[str, Any]) -> int | None:
         if limit is None:
             continue
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit < 2**31:
-            raise _invalid(f"`{name}` must be a whole number above 0.", name)
+            raise _invalid(f"`{name}` must be a whole number from 1 to {2**31 - 1}.", name)
         return limit
     return None
 

@@ -295,6 +295,8 @@ def read_secret(headers: dict[bytes, bytes]) -> str:
 async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
     """Return the key that the client sent. Raises GatewayError."""
     secret = read_secret(exchange.headers)
+    if not secret and exchange.headers.get(b"authorization"):
+        raise GatewayError("invalid_api_key", "The Authorization header takes the word Bearer, then the key.")
     if not secret:
         raise GatewayError(
             "invalid_api_key", "No API key was sent. Send it as `Authorization: Bearer sk-smt-…`, never in the address."
@@ -335,6 +337,8 @@ async def _body_parts(exchange: Exchange) -> Any:
     """Yield the parts of the body. Raises GatewayError when it is too large or too slow."""
     limit = settings.BODY_LIMIT_BYTES
     too_large = GatewayError("request_too_large", f"The body may have {limit // 2**20} MB at the most.")
+    if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise GatewayError("invalid_request", "Send the body as it is, without a content-encoding.")
     announced = exchange.headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise too_large

@@ -17,6 +17,7 @@ from django.conf import settings  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from routing import demo  # noqa: E402
+from routing.endpoints import is_slip  # noqa: E402
 from routing.network import settle_scope  # noqa: E402
 from routing.runtime import Runtime, get_runtime, set_runtime  # noqa: E402
 from routing.wire import gateway  # noqa: E402
@@ -34,7 +35,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _live(receive, send)
         return
     path = scope["path"]
-    if path == "/v1" or path.startswith("/v1/"):
+    if path == "/v1" or path.startswith("/v1/") or is_slip(path):
         await gateway(scope, receive, send)
     elif path.startswith(demo.PATH):
         await demo.demo_provider(scope, receive, send)

@@ -1,5 +1,6 @@
 """What is not a chat request gets one clear error in OpenAI's shape, and costs nothing."""
 
+import gzip
 import json
 
 import pytest
@@ -200,3 +201,15 @@ def test_a_provider_that_refuses_the_request_says_why(caller, add_route):
 def test_a_context_that_is_too_long_has_its_own_code(caller, add_route):
     add_route("too-long")
     assert_refused(caller.chat(), code="context_length_exceeded")
+
+
+def test_a_compressed_body_is_refused_with_the_reason(caller):
+    reply = caller.post(gzip.compress(b"{}"), **{"content-encoding": "gzip"})
+    assert (reply.status, reply.error["code"]) == (400, "invalid_request")
+    assert "content-encoding" in reply.error["message"]
+
+
+def test_a_limit_beyond_every_number_is_refused_by_name(caller):
+    reply = caller.chat(max_tokens=10**20)
+    assert (reply.status, reply.error["param"]) == (400, "max_tokens")
+    assert "2147483647" in reply.error["message"]

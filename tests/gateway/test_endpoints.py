@@ -94,6 +94,9 @@ def test_the_wallet_is_shown_to_a_key_that_may_see_it(make_key, caller, wallet):
     [
         ("POST", "/v1/v1/chat/completions", 404, "/v1 twice"),
         ("GET", "/v1/v1/models", 404, "/v1 twice"),
+        ("POST", "/chat/completions", 404, "The base URL must be"),
+        ("POST", "/api/chat/completions", 404, "The base URL must be"),
+        ("POST", "//v1/chat/completions", 404, "The base URL must be"),
         ("GET", "/v1/chat/completions", 405, "takes POST"),
         ("PUT", "/v1/chat/completions", 405, "takes POST"),
         ("HEAD", "/v1/chat/completions", 405, None),

@@ -172,3 +172,10 @@ def test_refusals_are_counted_by_key_and_code(make_key, caller):
     counted = eventually(lambda: RefusalCount.objects.filter(key=key).first())
     assert counted.code == "model_not_found"
     assert eventually(lambda: sum(RefusalCount.objects.filter(key=key).values_list("requests", flat=True)) == 3)
+
+
+def test_a_key_without_the_word_bearer_is_told_so(caller):
+    reply = caller.request("GET", "/v1/models", {"authorization": caller.secret})
+    assert reply.status == 401
+    assert "Bearer" in reply.error["message"]
+    assert caller.secret not in reply.text

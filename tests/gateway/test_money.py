@@ -148,3 +148,9 @@ def test_thirty_requests_one_after_another_are_charged_thirty_times(caller, wall
         caller.chat(stream=True)
     assert eventually(lambda: wallet.spent == 30 * 10_500)
     assert check_books().differences == {}
+
+
+def test_a_text_beyond_the_context_is_held_for_in_full(caller, wallet, add_route):
+    add_route("ok", family="spark")
+    record = caller.chat(model="spark", max_tokens=5, messages=[{"role": "user", "content": "hello " * 200_000}]).record
+    assert record.input_estimate > 128_000 * 1.5
