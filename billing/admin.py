@@ -26,22 +26,11 @@ from billing import ledger, money, pricing
 from billing.models import Hold, LedgerEntry, Limit, Price, UsageRecord
 from routing.models import Model
 from smartoken import movements
-from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to, show_usd
 from smartoken.movements import move_money
 
 SHOWN_CHARACTERS = 2000
 """How much of a text that came from a provider a page shows."""
-
-
-def show_usd(name: str, text: str) -> Any:
-    """Return a column that shows ``<name>_nanos`` exactly."""
-
-    @display(description=text)
-    def column(row: Any) -> str:
-        nanos = getattr(row, f"{name}_nanos")
-        return "–" if nanos is None else "$" + money.usd(nanos)
-
-    return column
 
 
 class PeriodFilter(admin.SimpleListFilter):

@@ -6,6 +6,8 @@ from celery import shared_task
 
 from billing import alarms, retention, rollups, sweep
 from billing.books import proofs
+from billing.books.reconcile import reconcile
+from billing.money import format_usd
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,18 @@ def _prove(since: str) -> None:
     if findings.differences:
         rules = "; ".join(findings.differences)
         alarms.alarm("the books differ", f"{findings.difference_count} rows of the books differ: {rules}")
+
+
+@shared_task(name="billing.tasks.reconcile_charges")
+def reconcile_charges() -> None:
+    """Reckon the charges of the last two days anew; a difference is an alarm, and so is what was not collected."""
+    run = reconcile()
+    if run.difference_count:
+        rules = "; ".join(sorted({row["rule"] for row in run.differences}))
+        alarms.alarm("reconciliation differs", f"{run.difference_count} records of two days differ: {rules}")
+    if run.uncollected_nanos:
+        lost = format_usd(run.uncollected_nanos)
+        alarms.alarm("uncollected", f"{lost} of what requests cost in the last two days could not be collected.")
 
 
 @shared_task(name="billing.tasks.mail_alarm", autoretry_for=(OSError,), retry_backoff=60, max_retries=5)

@@ -23,6 +23,8 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 
+from billing import money
+
 # Unfold's Alpine evaluates expressions, its theme is an inline style block, its dialogs are frames.
 ADMIN_CSP = settings.SECURE_CSP | {
     "script-src": ["'self'", "'unsafe-eval'"],
@@ -146,6 +148,17 @@ class ReadOnlyAdmin(RowAdmin):
 def created_at(row: Any) -> str:
     """A column with the second in which a row was made."""
     return f"{row.created_at:%Y-%m-%d\u00a0%H:%M:%S}"
+
+
+def show_usd(name: str, text: str) -> Any:
+    """Return a column that shows ``<name>_nanos`` exactly."""
+
+    @display(description=text)
+    def column(row: Any) -> str:
+        nanos = getattr(row, f"{name}_nanos")
+        return "–" if nanos is None else "$" + money.usd(nanos)
+
+    return column
 
 
 def link_to(row: Model | None, text: str = "") -> SafeString | str:

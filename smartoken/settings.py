@@ -188,6 +188,7 @@ CELERY_BEAT_SCHEDULE = {
     "check-ledger": {"task": "billing.tasks.check_ledger", "schedule": crontab(minute=17)},
     "prove-books": {"task": "billing.tasks.prove_books", "schedule": crontab(hour=3, minute=47)},
     "roll-up": {"task": "billing.tasks.roll_up", "schedule": 60.0},
+    "reconcile-charges": {"task": "billing.tasks.reconcile_charges", "schedule": crontab(hour=4, minute=23)},
     "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
 }
 

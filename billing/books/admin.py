@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from billing import costs
-from billing.models import ExchangeRate, Proof
-from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to
+from billing.models import ExchangeRate, Proof, ReconcileRun
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to, show_usd
 
 
 def show_rows(found: list[dict[str, object]]) -> SafeString:
@@ -70,6 +70,38 @@ class ProofAdmin(ReadOnlyAdmin):
         tables = format_html_join(
             "", "<p>{}</p>{}", ((rule, show_rows(found)) for rule, found in row.differences.items())
         )
+        return tables or "none"
+
+
+@admin.register(ReconcileRun)
+class ReconcileRunAdmin(ReadOnlyAdmin):
+    """Each night's look at the charges of two days."""
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    charge = staticmethod(show_usd("charge", "charge"))
+    cost = staticmethod(show_usd("cost", "cost"))
+    uncollected = staticmethod(show_usd("uncollected", "not collected"))
+    list_display = (started_at, difference_label, "records", "estimated", "charge", "cost", "uncollected", seconds)
+    fields = (
+        "started_at",
+        "ended_at",
+        "begins_at",
+        "until",
+        "records",
+        "estimated",
+        "charge",
+        "cost",
+        "uncollected",
+        "difference_count",
+        "rows",
+    )
+
+    @display(description="records that differ")
+    def rows(self, row: ReconcileRun) -> SafeString | str:
+        rules = dict.fromkeys(found["rule"] for found in row.differences)
+        by_rule = ((rule, [found for found in row.differences if found["rule"] == rule]) for rule in rules)
+        tables = format_html_join("", "<p>{}</p>{}", ((rule, show_rows(found)) for rule, found in by_rule))
         return tables or "none"
 
 

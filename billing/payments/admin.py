@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from billing import money
 from billing.models import RedeemCode, TopUp
 from billing.payments import codes
-from smartoken.admin import ReadOnlyAdmin, created_at, link_to
+from smartoken.admin import ReadOnlyAdmin, created_at, link_to, show_usd
 
 
 class CodesForm(forms.Form):
@@ -52,16 +52,6 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         is_free = self.states.get(self.value() or "")
         return queryset if is_free is None else queryset.filter(redeemed_at__isnull=is_free)
-
-
-def show_usd(name: str, text: str) -> Any:
-    """Return a column that shows ``<name>_nanos`` exactly."""
-
-    @display(description=text)
-    def column(row: Any) -> str:
-        return "$" + money.usd(getattr(row, f"{name}_nanos"))
-
-    return column
 
 
 @admin.register(TopUp)

@@ -1,10 +1,14 @@
 """What checks the books, as the administrator sees it."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from billing import costs
 from billing.books import proofs
+from billing.books.reconcile import reconcile
 from billing.models import ExchangeRate, Limit, Proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,6 +33,17 @@ def test_a_proof_is_only_looked_at(transactional_db, root, member):
     assert root.post(reverse("admin:billing_proof_add"), {}).status_code == 403
     root.post(reverse("admin:billing_proof_delete", args=[stored.pk]), {"post": "yes"}, follow=True)
     assert Proof.objects.get() == stored
+
+
+def test_a_nights_reconciliation_shows_the_records_that_differ(transactional_db, root, record):
+    record.input_tokens = 77
+    record.save()
+    run = reconcile(until=timezone.now() + timedelta(seconds=1))
+    listed = root.get(reverse("admin:billing_reconcilerun_changelist")).content.decode()
+    assert "$0.001" in listed
+    page = root.get(reverse("admin:billing_reconcilerun_change", args=[run.pk])).content.decode()
+    assert "charge and uncollected are not tokens" in page
+    assert f">{record.pk}</td>" in page
 
 
 def add_rate(root, **fields):
