@@ -15,18 +15,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import keys
-from accounts.models import APIKey, Invitation, Membership, Organization, User
+from accounts.models import APIKey, AuditEntry, Invitation, Membership, Organization, User
 from billing import ledger, money
 from billing.models import LedgerEntry, Limit, UsageRecord
 from smartoken import movements
-from smartoken.admin import ReadOnlyAdmin, RowAdmin, link_to, link_to_list, show_form
+from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to, link_to_list, show_form
+from smartoken.changes import list_changes
 from smartoken.movements import Movement, move_money
 
 INVITATION_DAYS = 7
@@ -244,7 +245,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             fact = "The key stops working within a second, for good. Answers that are running are cut."
             return show_form(self, request, key, forms.Form(), title="Revoke key", submit="Revoke", fact=fact)
-        keys.revoke_key(key=key)
+        keys.revoke_key(key=key, actor=request.user.get_username())
         self.log_change(request, key, "Revoked.")
         messages.success(request, f"{key} is revoked.")
         return redirect("admin:accounts_apikey_change", object_id)
@@ -271,3 +272,62 @@ class InvitationAdmin(RowAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.email = obj.email.lower()
         super().save_model(request, obj, form, change)
+
+
+class ActionFilter(admin.SimpleListFilter):
+    """Entries about one kind of row."""
+
+    title = "about"
+    parameter_name = "about"
+    names: ClassVar = {
+        "key": "API keys",
+        "organization": "organizations",
+        "member": "members",
+        "invitation": "invitations",
+        "user": "people",
+        "ledger": "money",
+        "code": "redeem codes",
+        "price": "prices",
+        "rate": "exchange rates",
+        "model": "models",
+        "alias": "aliases",
+        "pool": "pools",
+        "route": "routes",
+        "upstream": "upstreams",
+        "provider": "providers",
+        "family": "families",
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.names.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.value()
+        return queryset.filter(action__startswith=f"{name}.") if name in self.names else queryset
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_display = (created_at, "actor", "action", "target", "organization")
+    list_select_related = ("organization",)
+    list_filter = (ActionFilter,)
+    search_fields = ("pk",)
+    search_help_text = "An organization's number, or the beginning of who changed something"
+    fields = ("created_at", "actor", "action", "target", "owner", "changes")
+
+    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        if term.isdecimal():
+            return queryset.filter(organization=int(term[:18]))
+        return queryset.filter(actor__istartswith=term)
+
+    @display(description="organization")
+    def owner(self, row: AuditEntry) -> str:
+        return link_to(row.organization)
+
+    def changes(self, row: AuditEntry) -> SafeString:
+        lines = ((change.name, change.before or "–", change.after or "–") for change in list_changes(row))
+        table = format_html_join("", '<tr><td class="pr-6">{}</td><td class="pr-6">{}</td><td>{}</td></tr>', lines)
+        heads = '<tr><th class="pr-6">value</th><th class="pr-6">before</th><th>after</th></tr>'
+        return format_html('<table class="text-left">{}{}</table>', SafeString(heads), table)

@@ -9,10 +9,11 @@ from allauth.account.models import EmailAddress
 from django.core.signing import BadSignature, TimestampSigner
 from django.db import transaction
 
-from accounts import members
+from accounts import audit, members
 from accounts.models import User, Version
 
 SALT = "smartoken.adminlink"
+ACTOR = "adminlink"
 USED_LINKS = "adminlinks"
 """The counter's name among the versions."""
 
@@ -61,5 +62,6 @@ def create_administrator(*, token: str, email: str, password: str) -> User:
     counter.save()
     user = User.objects.create_superuser(address, password)
     EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
-    members.create_organization(owner=user)
+    audit.record_created(user, actor=ACTOR)
+    members.create_organization(owner=user, actor=ACTOR)
     return user

@@ -1,7 +1,9 @@
 """Invitations: which addresses may sign up while the site takes invited people only."""
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import Invitation
 
 
@@ -12,6 +14,10 @@ def is_invited(*, email: str) -> bool:
     ).exists()
 
 
+@transaction.atomic
 def accept_invitation(*, email: str) -> None:
     """Close the invitation of this address, if there is one."""
-    Invitation.objects.filter(email__iexact=email.strip(), accepted_at=None).update(accepted_at=timezone.now())
+    for invitation in Invitation.objects.filter(email__iexact=email.strip(), accepted_at=None):
+        before = audit.read_stored(invitation)
+        Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(accepted_at=timezone.now())
+        audit.record_changed(invitation, before=before, actor=email.strip())

@@ -18,9 +18,11 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import APIKey, Organization, User, Version
 from accounts.reader import Reader
 from accounts.versions import KEYS, VersionWatch
@@ -80,8 +82,13 @@ def digest_secret(secret: str) -> bytes:
 # --- making and changing keys ----------------------------------------------
 
 
-def create_key(*, organization: Organization, created_by: User, name: str, **fields: Any) -> tuple[APIKey, Secret]:
+@transaction.atomic
+def create_key(
+    *, organization: Organization, created_by: User, name: str, actor: str = "", **fields: Any
+) -> tuple[APIKey, Secret]:
     """Make a key; return it with its secret, which is stored nowhere.
+
+    ``actor`` is the command that makes it, empty where ``created_by`` does.
 
     ``fields``: families, daily_budget_nanos, monthly_budget_nanos,
     requests_per_minute, expires_at, allowed_addresses. Raises KeyInputError.
@@ -95,34 +102,55 @@ def create_key(*, organization: Organization, created_by: User, name: str, **fie
     )
     _set_fields(key, name=name, **fields)
     key.save()
+    audit.record_created(key, actor=actor or created_by.email)
     return key, secret
 
 
-def update_key(*, key: APIKey, **fields: Any) -> APIKey:
+@transaction.atomic
+def update_key(*, key: APIKey, actor: str = audit.SITE, **fields: Any) -> APIKey:
     """Change the fields that ``create_key`` takes; in force within a second. Raises KeyInputError.
 
     Only these columns are written, and only while the key lives: whoever revoked it meanwhile has the last word.
     """
+    before = audit.read_stored(key)
     _set_fields(key, **fields)
     changed = {name: getattr(key, name) for name in fields}
     if not APIKey.objects.filter(pk=key.pk, revoked_at=None).update(**changed):
         raise KeyInputError("This key is revoked: nothing can be changed any more.")
+    audit.record_changed(key, before=before, actor=actor)
     return key
 
 
-def revoke_key(*, key: APIKey) -> None:
+@transaction.atomic
+def revoke_key(*, key: APIKey, actor: str = audit.SITE) -> None:
     """End a key for good; its running answers are cut. Twice is as good as once."""
-    APIKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    now = timezone.now()
+    if APIKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+        audit.record(
+            actor=actor,
+            action="key.revoke",
+            target=f"API key {key}",
+            organization=key.organization,
+            after={"revoked_at": now},
+        )
     key.refresh_from_db(fields=["revoked_at"])
 
 
 def playground_key(*, organization: Organization, user: User) -> APIKey:
     """Return the organization's Playground key: it has no digest, so that `/v1` can't accept it."""
-    key, _ = APIKey.objects.get_or_create(
+    key: APIKey | None = APIKey.objects.filter(organization=organization, kind=APIKey.Kind.PLAYGROUND).first()
+    return key or _create_playground_key(organization, user)
+
+
+@transaction.atomic
+def _create_playground_key(organization: Organization, user: User) -> APIKey:
+    key, is_new = APIKey.objects.get_or_create(
         organization=organization,
         kind=APIKey.Kind.PLAYGROUND,
         defaults={"created_by": user, "name": "Playground", "prefix": "playground"},
     )
+    if is_new:
+        audit.record_created(key, actor=user.email)
     return key
 
 

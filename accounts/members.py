@@ -2,14 +2,20 @@
 
 from django.db import transaction
 
+from accounts import audit
 from accounts.models import Membership, Organization, User
 
 
 @transaction.atomic
-def create_organization(*, owner: User, name: str = "") -> Organization:
-    """Make an organization owned by this user; named after the address unless told otherwise."""
+def create_organization(*, owner: User, name: str = "", actor: str = "") -> Organization:
+    """Make an organization owned by this user; named after the address unless told otherwise.
+
+    ``actor`` is the command that makes it, empty where the owner does.
+    """
     organization = Organization.objects.create(name=name or owner.name or owner.email.partition("@")[0])
-    Membership.objects.create(user=owner, organization=organization, role=Membership.Role.OWNER)
+    membership = Membership.objects.create(user=owner, organization=organization, role=Membership.Role.OWNER)
+    for row in (organization, membership):
+        audit.record_created(row, actor=actor or owner.email)
     return organization
 
 
@@ -20,7 +26,10 @@ def find_membership(*, user: User, organization_id: int | None = None) -> Member
     return chosen or memberships.order_by("created_at", "pk").first()
 
 
-def update_organization(*, organization: Organization, name: str, time_zone: str) -> None:
+@transaction.atomic
+def update_organization(*, organization: Organization, name: str, time_zone: str, actor: str) -> None:
     """Rename it and move its days: windows that are open end as they began, the next follow the new zone."""
+    before = audit.read_stored(organization)
     organization.name, organization.time_zone = name.strip(), time_zone
     organization.save(update_fields=["name", "time_zone"])
+    audit.record_changed(organization, before=before, actor=actor)

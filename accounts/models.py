@@ -152,6 +152,12 @@ class APIKey(models.Model):
         return "active"
 
 
+class AuditQuerySet(ScopedQuerySet):
+    def own_rows(self, user_id: int) -> models.Q:
+        # A plain member has no part in it: it tells what others changed.
+        return models.Q(pk__in=[])
+
+
 class AuditEntry(models.Model):
     """A change that a person or a command made: who, what, and the values before and after. Never a secret."""
 
@@ -162,6 +168,8 @@ class AuditEntry(models.Model):
     target = models.CharField(max_length=200, help_text="What was changed, in words.")
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
+
+    objects = AuditQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "audit entries"

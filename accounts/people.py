@@ -3,6 +3,7 @@
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
+from accounts import audit
 from accounts.members import create_organization, find_membership
 from accounts.models import Membership, User
 
@@ -13,19 +14,21 @@ def find_user(*, email: str) -> User | None:
 
 
 @transaction.atomic
-def ensure_member(*, email: str) -> tuple[Membership, bool]:
+def ensure_member(*, email: str, actor: str = "") -> tuple[Membership, bool]:
     """Return the membership of the user with this address, and whether it had to be made.
 
+    ``actor`` is the command that asks for it, empty where the person does.
     A new user has a confirmed address and no password: they set one by the reset mail.
     """
     user = find_user(email=email)
     if user is None:
         user = User.objects.create_user(email)
+        audit.record_created(user, actor=actor or user.email)
         EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     membership = find_membership(user=user)
     if membership:
         return membership, False
-    create_organization(owner=user)
+    create_organization(owner=user, actor=actor)
     membership = find_membership(user=user)
     assert membership
     return membership, True

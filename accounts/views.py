@@ -106,7 +106,7 @@ def edit_key(request: MemberRequest, pk: int) -> HttpResponse:
     form = KeyForm(request.POST or None, zone=ZoneInfo(request.membership.organization.time_zone), key=key)
     if request.method == "POST" and not key.revoked_at and form.is_valid():
         try:
-            budgets.update_key(key=key, **form.key_fields())
+            budgets.update_key(key=key, actor=request.user.email, **form.key_fields())
         except api_keys.KeyInputError as error:
             form.add_error(None, str(error))
         else:
@@ -123,7 +123,7 @@ def revoke_key(request: MemberRequest, pk: int) -> HttpResponse:
     """Ask, then end a key for good."""
     key = _find_key(request, pk, kind=APIKey.Kind.STANDARD)
     if request.method == "POST":
-        api_keys.revoke_key(key=key)
+        api_keys.revoke_key(key=key, actor=request.user.email)
         messages.success(request, f"“{key.name}” is revoked: calls with it are refused from now on.")
         return redirect("keys")
     return render(request, "accounts/key_revoke.html", {"key": key})
@@ -171,7 +171,7 @@ def settings(request: MemberRequest) -> HttpResponse:
     if profile.is_bound and profile.is_valid():
         rename_user(user=request.user, name=profile.cleaned_data["name"])
     elif of_organization.is_bound and of_organization.is_valid():
-        update_organization(organization=organization, **of_organization.cleaned_data)
+        update_organization(organization=organization, actor=request.user.email, **of_organization.cleaned_data)
     else:
         context = {"profile": profile, "of_organization": of_organization, "is_owner": is_owner}
         return render(request, "accounts/settings.html", context)

@@ -320,6 +320,7 @@ class PriceAdmin(RowAdmin):
         price = pricing.set_price(
             model=obj.model,
             starts_at=obj.starts_at,
+            actor=request.user.get_username(),
             **{f"{name}_micros": micros for name, micros in values.items()},
         )
         obj.__dict__.update(price.__dict__)

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q
 
-from accounts import keys
+from accounts import audit, keys
 from accounts.models import APIKey, Organization
 from billing import locks, rows
 from billing.models import Hold, Limit
@@ -151,7 +151,7 @@ def _budget(key: APIKey, kind: str) -> int | None:
 
 
 @transaction.atomic
-def update_key(*, key: APIKey, **fields: Any) -> APIKey:
+def update_key(*, key: APIKey, actor: str = audit.SITE, **fields: Any) -> APIKey:
     """Change a key and, in the same moment, the limits of its current windows. Raises KeyInputError.
 
     A limit below what is spent refuses from now on; running requests end as they began.
@@ -159,7 +159,7 @@ def update_key(*, key: APIKey, **fields: Any) -> APIKey:
     ensure_wallets([key.organization_id])
     wallet = Limit.objects.get(kind=Limit.Kind.WALLET, organization=key.organization_id)
     locks.lock_limits([wallet.pk])  # so that nobody opens a window with the old budget meanwhile
-    keys.update_key(key=key, **fields)
+    keys.update_key(key=key, actor=actor, **fields)
     windows = Limit.objects.filter(key=key, ends_at__gt=rows.read_clock()).in_bulk()
     locks.lock_limits(windows)
     for window in windows.values():

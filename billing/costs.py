@@ -5,8 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from billing import money
 from billing.models import ExchangeRate
 from billing.settles import Tokens
@@ -92,7 +94,10 @@ def check_rate(rate: Decimal) -> Decimal:
     return rate
 
 
-def set_rate(*, currency: str, usd: Decimal, starts_at: datetime | None = None) -> ExchangeRate:
+@transaction.atomic
+def set_rate(
+    *, currency: str, usd: Decimal, starts_at: datetime | None = None, actor: str = audit.SITE
+) -> ExchangeRate:
     """Add what a unit of a currency is worth in US dollars, from ``starts_at`` (now) on. Raises RateError.
 
     It may begin in the past, for bills of that time: costs that are on record stay as they are.
@@ -100,9 +105,17 @@ def set_rate(*, currency: str, usd: Decimal, starts_at: datetime | None = None) 
     currency, starts_at = check_currency(currency), starts_at or timezone.now()
     if currency == USD:
         raise RateError("A US dollar is always worth 1.")
+    earlier = ExchangeRate.objects.filter(currency=currency, starts_at__lte=starts_at).order_by("-starts_at").first()
     rate, is_new = ExchangeRate.objects.get_or_create(
         currency=currency, starts_at=starts_at, defaults={"usd": check_rate(usd)}
     )
     if not is_new:
         raise RateError(f"There is a rate of {currency} from this moment already; choose another one.")
+    audit.record(
+        actor=actor,
+        action="rate.create",
+        target=f"rate of {currency}",
+        before=audit.read_values(earlier) if earlier else {},
+        after=audit.read_values(rate),
+    )
     return rate

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from accounts import audit
 from accounts.models import Organization
 from billing import budgets, locks, money, rows
 from billing.locks import LimitRow
@@ -139,7 +140,23 @@ def _add(
     changes = locks.LimitChanges()
     changes.add([wallet.pk], limit=nanos)
     changes.write()
+    _write_audit(entry, (locked.limit or 0) - locked.spent)
     return entry
+
+
+def _write_audit(entry: LedgerEntry, balance: int) -> None:
+    audit.record(
+        actor=entry.actor,
+        action=f"ledger.{entry.kind}",
+        target=f"{entry.get_kind_display()} {entry.reference}",
+        organization=entry.organization,
+        before={"balance_nanos": balance},
+        after={
+            "balance_nanos": balance + entry.amount_nanos,
+            "amount_nanos": entry.amount_nanos,
+            "reason": entry.reason,
+        },
+    )
 
 
 POSTGRESQL_FUNCTION = """

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from billing.models import Price
 
 
@@ -23,8 +25,15 @@ def next_change() -> datetime | None:
     return coming.values_list("starts_at", flat=True).first()
 
 
+@transaction.atomic
 def set_price(
-    *, model: str, input_micros: int, cached_micros: int, output_micros: int, starts_at: datetime | None = None
+    *,
+    model: str,
+    input_micros: int,
+    cached_micros: int,
+    output_micros: int,
+    actor: str = audit.SITE,
+    starts_at: datetime | None = None,
 ) -> Price:
     """Add a price in micro-dollars per 1M tokens, from ``starts_at`` (now) on. Raises PriceError."""
     if min(input_micros, cached_micros, output_micros) < 0:
@@ -34,10 +43,20 @@ def set_price(
     now = timezone.now()
     if starts_at and starts_at < now:
         raise PriceError("A price can't begin in the past: what was charged stays charged.")
-    return Price.objects.create(
+    starts_at = starts_at or now
+    followed = Price.objects.filter(model=model, starts_at__lte=starts_at).order_by("-starts_at").first()
+    price = Price.objects.create(
         model=model,
         input_micros=input_micros,
         cached_micros=cached_micros,
         output_micros=output_micros,
-        starts_at=starts_at or now,
+        starts_at=starts_at,
     )
+    audit.record(
+        actor=actor,
+        action="price.create",
+        target=f"price of {price}",
+        before=audit.read_values(followed) if followed else {},
+        after=audit.read_values(price),
+    )
+    return price

@@ -14,21 +14,13 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import APIKey, Membership
+from accounts.pages import PAGE, Page, page_by_id
 from billing.budgets import current_windows
 from billing.models import LedgerEntry, Limit, RefusalCount, UsageRecord
 from billing.sums import Sums, sum_usage
 
-PAGE = 50
 DAY = timedelta(hours=24)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows, newest first; ``next`` is the mark of the page that follows, empty at the end."""
-
-    rows: Sequence[Any]
-    next: str
 
 
 def mark_record(record: UsageRecord) -> str:
@@ -58,10 +50,7 @@ def list_records(*, membership: Membership, filters: dict[str, Any], after: str 
 def list_entries(*, membership: Membership, after: str = "", size: int = PAGE) -> Page:
     """Return a page of the wallet's ledger entries."""
     entries = LedgerEntry.objects.filter(organization=membership.organization_id)
-    if after.isdecimal() and len(after) < 19:
-        entries = entries.filter(pk__lt=int(after))
-    rows = list(entries.order_by("-pk")[: size + 1])
-    return Page(rows[:size], str(rows[size - 1].pk) if len(rows) > size else "")
+    return page_by_id(entries, after, size=size)
 
 
 def count_refusals(*, membership: Membership) -> list[dict[str, Any]]:

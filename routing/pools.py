@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.db import transaction
 from django.utils.text import slugify
 
+from accounts import audit
 from billing import costs
 from routing import addresses, credentials, dialects
 from routing.catalog import load_families
@@ -41,6 +42,7 @@ def add_upstream(
     priority: int = 1,
     weight: int = 100,
     provider: str = "",
+    actor: str = "addupstream",
 ) -> Route:
     """Put an upstream into a family's pool; a PoolError says what is wrong, and nothing changed.
 
@@ -58,6 +60,7 @@ def add_upstream(
         priority=priority,
         weight=weight,
         provider=provider,
+        actor=actor,
     )
     return route
 
@@ -67,6 +70,7 @@ def put_upstream(
     *,
     family: str,
     upstream_model: str,
+    actor: str,
     priority: int = 1,
     weight: int = 100,
     cost: "RouteCost | None" = None,
@@ -79,11 +83,23 @@ def put_upstream(
     model = find_model(family)
     values = {"priority": check_number("priority", priority, 1), "weight": check_number("weight", weight, 0)}
     values |= check_cost(cost) if cost else {}
-    pool, _ = Pool.objects.get_or_create(model=model)
-    upstream = _find_or_create_upstream(model=model, **upstream_fields)
-    return Route.objects.update_or_create(
-        pool=pool, upstream=upstream, upstream_model=check_model_id(upstream_model), defaults=values
-    )
+    pool, _ = ensure_pool(model=model, actor=actor)
+    upstream = _find_or_create_upstream(model=model, actor=actor, **upstream_fields)
+    named: dict[str, Any] = {"pool": pool, "upstream": upstream, "upstream_model": check_model_id(upstream_model)}
+    stored = Route.objects.filter(**named).first()
+    before = audit.read_stored(stored) if stored else {}
+    route, is_new = Route.objects.update_or_create(**named, defaults=values)
+    audit.record_changed(route, before=before, actor=actor)
+    return route, is_new
+
+
+@transaction.atomic
+def ensure_pool(*, model: Model, actor: str) -> tuple[Pool, bool]:
+    """Return the model's pool, and whether it had to be made."""
+    pool, is_new = Pool.objects.get_or_create(model=model)
+    if is_new:
+        audit.record_created(pool, actor=actor)
+    return pool, is_new
 
 
 # --- what a route costs ----------------------------------------------------
@@ -225,6 +241,7 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 def _find_or_create_upstream(
     *,
     model: Model,
+    actor: str,
     base_url: str,
     dialect: str = "openai",
     credential: str = "",
@@ -243,14 +260,16 @@ def _find_or_create_upstream(
     for upstream in same:
         if _stored_credential(upstream) == secret:
             return upstream
-    return Upstream.objects.create(
+    upstream = Upstream.objects.create(
         slug=_free_slug(f"{model.family.slug}-{_host(address)}"),
-        provider=_find_or_create_provider(provider, address),
+        provider=_find_or_create_provider(provider, address, actor),
         base_url=address,
         dialect=dialect,
         credential=credentials.seal(secret) if secret else None,
         credential_env=env_name,
     )
+    audit.record_created(upstream, actor=actor)
+    return upstream
 
 
 def _stored_credential(upstream: Upstream) -> str | None:
@@ -261,7 +280,7 @@ def _stored_credential(upstream: Upstream) -> str | None:
         return None
 
 
-def _find_or_create_provider(name: str, address: str) -> Provider:
+def _find_or_create_provider(name: str, address: str, actor: str) -> Provider:
     """Return the named provider; without a name, the one that the catalogue or another upstream has at this host."""
     name = name.strip()
     if name:
@@ -269,16 +288,23 @@ def _find_or_create_provider(name: str, address: str) -> Provider:
         if not slug or len(name) > 100:
             raise PoolError("The provider needs a name of letters and digits, in at most 100 characters.")
         known = Provider.objects.filter(slug=slug).first() or Provider.objects.filter(name__iexact=name).first()
-        return known or Provider.objects.create(slug=slug, name=name)
+        return known or ensure_provider(slug=slug, name=name, actor=actor)[0]
     host = _host(address)
     for facts in (family.upstream for family in load_families()):
         if _host(facts.base_url) == host:
-            return _get_provider(facts.provider, name=facts.provider_name, country=facts.country)
-    return _get_provider(slugify(host.replace(".", "-"))[:32].strip("-") or "provider", name=host[:100])
+            names = {"name": facts.provider_name, "country": facts.country}
+            return ensure_provider(slug=facts.provider, **names, actor=actor)[0]
+    slug = slugify(host.replace(".", "-"))[:32].strip("-") or "provider"
+    return ensure_provider(slug=slug, name=host[:100], actor=actor)[0]
 
 
-def _get_provider(slug: str, **values: Any) -> Provider:
-    return Provider.objects.get_or_create(slug=slug, defaults=values)[0]
+@transaction.atomic
+def ensure_provider(*, slug: str, name: str, actor: str, country: str = "") -> tuple[Provider, bool]:
+    """Return the provider of this slug, and whether it had to be made."""
+    provider, is_new = Provider.objects.get_or_create(slug=slug, defaults={"name": name, "country": country})
+    if is_new:
+        audit.record_created(provider, actor=actor)
+    return provider, is_new
 
 
 def _host(address: str) -> str:

@@ -4,10 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from billing.models import UsageRecord
-from routing.models import Pool, Route, UpstreamHealth
+from routing.models import Pool, Route, Upstream, UpstreamHealth
 
 HOUR = timedelta(hours=1)
 MOST_RECORDS = 2000
@@ -67,9 +69,12 @@ def label_of(route: Route) -> str:
     return f"{route.upstream.provider.slug} · {route.upstream.slug} · {route.upstream_model}"
 
 
-def put_back(*, upstream_id: int) -> bool:
+@transaction.atomic
+def put_back(*, upstream: Upstream, actor: str) -> bool:
     """End an upstream's rest, and forget that its credential was refused; tell whether there was anything to end."""
-    changed = UpstreamHealth.objects.filter(upstream=upstream_id).update(
+    changed = UpstreamHealth.objects.filter(upstream=upstream).update(
         failures=0, reason="", rests_until=None, refused_credentials=0, set_aside_at=None, changed_at=timezone.now()
     )
+    if changed:
+        audit.record(actor=actor, action="upstream.put_back", target=f"upstream {upstream}")
     return changed > 0

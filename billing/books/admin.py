@@ -155,5 +155,6 @@ class ExchangeRateAdmin(RowAdmin):
         return f"{row.usd.normalize():f}"
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        rate = costs.set_rate(currency=obj.currency, usd=obj.usd, starts_at=obj.starts_at)
+        actor = request.user.get_username()
+        rate = costs.set_rate(currency=obj.currency, usd=obj.usd, starts_at=obj.starts_at, actor=actor)
         obj.__dict__.update(rate.__dict__)

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts import audit
 from accounts.attempts import AttemptLimit, count_attempt
 from accounts.models import Organization, User
 from billing import ledger, money, rows
@@ -59,6 +60,7 @@ def end_of_day(day: date) -> datetime:
     return local_midnight(day + timedelta(days=1), ZoneInfo("UTC"))
 
 
+@transaction.atomic
 def make_codes(*, count: int, nanos: int, batch: str, created_by: str, expires_at: datetime | None = None) -> list[str]:
     """Make at most MAX_AT_ONCE codes and return them: nothing else ever can."""
     if not 1 <= count <= MAX_AT_ONCE:
@@ -78,6 +80,12 @@ def make_codes(*, count: int, nanos: int, batch: str, created_by: str, expires_a
             expires_at=expires_at,
         )
         for code in codes
+    )
+    audit.record(
+        actor=created_by,
+        action="code.create",
+        target=f"{count} redeem codes for {batch}",
+        after={"count": count, "amount_nanos": nanos, "batch": batch, "expires_at": expires_at},
     )
     return codes
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from accounts.models import Membership
+from accounts.pages import PAGE, Page, page_by_id
 from billing.models import LedgerEntry, TopUp
 from billing.payments.events import name_entry
-from billing.usage import PAGE, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,7 @@ class Receipt:
 def list_orders(*, membership: Membership, after: str = "") -> Page:
     """Return a page of the paid orders, newest first."""
     orders = TopUp.objects.visible_to(membership).filter(state=TopUp.State.PAID).select_related("user")
-    if after.isdecimal() and len(after) < 19:
-        orders = orders.filter(pk__lt=int(after))
-    found = list(orders.order_by("-pk")[: PAGE + 1])
-    return Page(found[:PAGE], str(found[PAGE - 1].pk) if len(found) > PAGE else "")
+    return page_by_id(orders, after, size=PAGE)
 
 
 def write_receipt(*, order: TopUp) -> Receipt:

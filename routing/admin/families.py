@@ -17,8 +17,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from billing.admin import describe_price
 from billing.models import Price
 from billing.pricing import current_prices
+from routing import pools
 from routing.admin.parts import is_named_by_money, join_links
-from routing.models import Alias, Family, Model, Pool, Provider
+from routing.models import Alias, Family, Model, Provider
 from smartoken.admin import RowAdmin, link_to, link_to_list
 
 
@@ -111,7 +112,7 @@ class ModelAdmin(RowAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        Pool.objects.get_or_create(model=obj)
+        pools.ensure_pool(model=obj, actor=request.user.get_username())
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         request.prices = current_prices()  # type: ignore[attr-defined]

@@ -121,7 +121,7 @@ class PoolQuestions(RowAdmin):
         form = upstream_form(pool, request.POST or None)
         if form.is_valid():
             upstream = form.cleaned_data["upstream"]
-            standing.put_back(upstream_id=upstream.pk)
+            standing.put_back(upstream=upstream, actor=request.user.get_username())
             self.log_change(request, pool, f"Put {upstream} back")
             messages.success(request, f"{upstream} is tried again within a second.")
             return redirect("admin:routing_pool_change", object_id)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from django.db import transaction
 
+from accounts import audit
+from accounts.audit import CATALOGUE, ENVIRONMENT
 from billing import money, pricing
 from billing.models import Price
 from routing import pools
@@ -33,9 +35,12 @@ def _load_family(facts: FamilyFacts) -> Iterator[str]:
     values = {name: getattr(facts, name) for name in FAMILY_FIELDS}
     if family is None:
         family = Family.objects.create(slug=facts.slug, **values)
+        audit.record_created(family, actor=CATALOGUE)
         yield f"family {facts.slug} added"
     elif changed := [name for name, value in values.items() if getattr(family, name) != value]:
+        before = audit.read_stored(family)
         Family.objects.filter(pk=family.pk).update(**values)
+        audit.record_changed(family, before=before, actor=CATALOGUE)
         yield f"family {facts.slug}: {', '.join(changed)} updated"
     model, is_new = Model.objects.get_or_create(
         slug=facts.model.slug,
@@ -48,6 +53,7 @@ def _load_family(facts: FamilyFacts) -> Iterator[str]:
         },
     )
     if is_new:
+        audit.record_created(model, actor=CATALOGUE)
         yield f"model {model.slug} added"
     yield from _load_price(facts)
     yield from _load_routes(facts, model)
@@ -59,6 +65,7 @@ def _load_price(facts: FamilyFacts) -> Iterator[str]:
     input_micros = money.parse_price(facts.model.input_usd)
     pricing.set_price(
         model=facts.model.slug,
+        actor=CATALOGUE,
         input_micros=input_micros,
         cached_micros=input_micros,  # the list names no price of its own for cached input
         output_micros=money.parse_price(facts.model.output_usd),
@@ -67,13 +74,13 @@ def _load_price(facts: FamilyFacts) -> Iterator[str]:
 
 
 def _load_routes(facts: FamilyFacts, model: Model) -> Iterator[str]:
-    provider, is_new = Provider.objects.get_or_create(
-        slug=facts.upstream.provider,
-        defaults={"name": facts.upstream.provider_name, "country": facts.upstream.country},
+    source = facts.upstream
+    provider, is_new = pools.ensure_provider(
+        slug=source.provider, name=source.provider_name, country=source.country, actor=CATALOGUE
     )
     if is_new:
         yield f"provider {provider.slug} added"
-    pool, is_new = Pool.objects.get_or_create(model=model)
+    pool, is_new = pools.ensure_pool(model=model, actor=CATALOGUE)
     if is_new:
         yield f"pool {model.slug} added"
     if os.environ.get(facts.upstream.credential_env, "").strip():
@@ -96,16 +103,19 @@ def _add_route(facts: FamilyFacts, pool: Pool, provider: Provider) -> Iterator[s
         },
     )
     if is_new:
+        audit.record_created(upstream, actor=ENVIRONMENT)
         yield f"upstream {upstream.slug} added: {upstream.base_url}, credential from {source.credential_env}"
     elif address and upstream.base_url != address:
+        before = audit.read_stored(upstream)
         Upstream.objects.filter(pk=upstream.pk).update(base_url=address)
+        audit.record_changed(upstream, before=before, actor=ENVIRONMENT)
         yield f"upstream {upstream.slug}: address {address} from {source.base_url_env}"
     if not Route.objects.filter(pool=pool, from_environment=True).exists():
         yield from _create_route(source, pool, upstream)
 
 
 def _create_route(source: UpstreamFacts, pool: Pool, upstream: Upstream) -> Iterator[str]:
-    _, is_new = Route.objects.get_or_create(
+    route, is_new = Route.objects.get_or_create(
         pool=pool,
         upstream=upstream,
         upstream_model=source.model,
@@ -118,19 +128,21 @@ def _create_route(source: UpstreamFacts, pool: Pool, upstream: Upstream) -> Iter
         },
     )
     if is_new:
+        audit.record_created(route, actor=ENVIRONMENT)
         yield f"route {pool} → {upstream.slug} ({source.model}) added"
 
 
 def _remove_route(facts: FamilyFacts, pool: Pool) -> Iterator[str]:
     routes = Route.objects.filter(pool=pool, from_environment=True)
     for route in routes.select_related("upstream"):
+        audit.record_deleted(route, actor=ENVIRONMENT)
         route.delete()
         yield f"route {pool} → {route.upstream.slug} removed: {facts.upstream.credential_env} is not set"
     # Made anew, with the catalogue's address, when the variable comes back.
-    unused = Upstream.objects.filter(slug=_upstream_slug(facts), routes=None)
-    if routes_left := list(unused.values_list("slug", flat=True)):
-        Upstream.objects.filter(slug__in=routes_left).delete()
-        yield f"upstream {', '.join(routes_left)} removed"
+    if unused := Upstream.objects.filter(slug=_upstream_slug(facts), routes=None).first():
+        audit.record_deleted(unused, actor=ENVIRONMENT)
+        unused.delete()
+        yield f"upstream {unused.slug} removed"
 
 
 def _read_address(source: UpstreamFacts) -> str:

@@ -23,7 +23,7 @@ def test_it_adds_a_route():
 
 def test_the_same_again_only_gets_new_numbers():
     add_upstream(**GIVEN, credential=CANARY)
-    route, is_new = put_upstream(**GIVEN, credential=CANARY, priority=3, weight=0)
+    route, is_new = put_upstream(**GIVEN, credential=CANARY, priority=3, weight=0, actor="test")
     assert not is_new
     assert (route.priority, route.weight) == (3, 0)
     assert Route.objects.count() == Upstream.objects.count() == 1

@@ -24,13 +24,14 @@ class Command(commands.OneLineCommand):
 
     @transaction.atomic
     def handle(self, **options: Any) -> None:
-        membership, is_new = people.ensure_member(email=options["email"])
+        membership, is_new = people.ensure_member(email=options["email"], actor="createkey")
         if not membership.user.is_active:
             raise CommandError(f"{membership.user} is switched off; switch the user on in the admin first")
         key, secret = keys.create_key(
             organization=membership.organization,
             created_by=membership.user,
             name=options["name"] or "Command line",
+            actor="createkey",
             families=_read_families(options["families"]),
             daily_budget_nanos=options["daily"],
             monthly_budget_nanos=options["monthly"],

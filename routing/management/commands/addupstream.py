@@ -42,6 +42,7 @@ class Command(commands.OneLineCommand):
             dialect=options["dialect"],
             credential_env=name,
             provider=options["provider"],
+            actor="addupstream",
             priority=options["priority"],
             weight=options["weight"],
             cost=_read_cost(options),
