@@ -55,12 +55,20 @@ def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., 
 
 def wallet_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Let in who may see the organization's money: its owner and admins."""
+    return _not_for_members(view, "billing/wallet_closed.html")
 
+
+def audit_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let in who may see what others changed: the organization's owner and admins."""
+    return _not_for_members(view, "accounts/audit_closed.html")
+
+
+def _not_for_members(view: Callable[..., HttpResponseBase], closed: str) -> Callable[..., HttpResponseBase]:
     @membership_required
     @wraps(view)
     def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.membership.role == Membership.Role.MEMBER:
-            return render(request, "billing/wallet_closed.html", status=403)
+            return render(request, closed, status=403)
         return view(request, *args, **kwargs)
 
     return guarded

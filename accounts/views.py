@@ -1,4 +1,4 @@
-"""The console's pages of keys and settings, and where a new account waits for its confirmation."""
+"""The console's pages of keys, settings and the audit log, and where a new account waits for its confirmation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts import audit
 from accounts import keys as api_keys
 from accounts.adapter import CONFIRMATION_LINK
 from accounts.forms import KeyForm, OrganizationForm, ProfileForm
 from accounts.members import update_organization
-from accounts.middleware import MemberRequest, membership_required
+from accounts.middleware import MemberRequest, audit_required, membership_required
 from accounts.models import APIKey, Membership
 from accounts.people import rename_user
 from billing import budgets, usage
@@ -28,6 +29,7 @@ from billing.money import format_usd
 from playground.samples import Sample, render_samples
 from routing.models import Family, Model
 from routing.snapshot import served_models
+from smartoken.changes import describe_entry, list_changes
 
 
 @never_cache
@@ -177,3 +179,17 @@ def settings(request: MemberRequest) -> HttpResponse:
         return render(request, "accounts/settings.html", context)
     messages.success(request, "Saved.")
     return redirect("settings")
+
+
+@audit_required
+@never_cache
+@require_safe
+def audit_log(request: MemberRequest) -> HttpResponse:
+    """Show what was changed in the organization, by whom, and the values before and after."""
+    page = audit.list_entries(membership=request.membership, after=request.GET.get("after", ""))
+    context = {
+        "page": page,
+        "entries": [(entry, describe_entry(entry), list_changes(entry)) for entry in page.rows],
+        "is_later_page": "after" in request.GET,
+    }
+    return render(request, "accounts/audit.html", context)
