@@ -1,10 +1,12 @@
 from django.urls import path
 
-from playground import play, run, views
+from playground import docs_views, play, run, views
 
 urlpatterns = [
     path("models/", views.model_list, name="models"),
     path("models/<slug:slug>/", views.model_page, name="model"),
+    path("docs/", docs_views.index, name="docs"),
+    path("docs/<slug:slug>/", docs_views.page, name="docs_page"),
     path("playground/", play.show, name="playground"),
     path("playground/run/", run.run, name="playground_run"),
 ]
