@@ -9,7 +9,8 @@ What can go wrong with a batch, and what is done:
   tried beside each further batch and takes nobody's place in it;
 - deadlock, serialization, SQLite busy: again;
 - the connection is lost, its COMMIT perhaps unknown: reconnect and again, as a replay;
-  holds wait two seconds at the most, settles until they succeed;
+  holds wait two seconds at the most, settles until they succeed; a hold that is given up
+  although it may be there is undone, however long that takes;
 - anything else (a value that the database refuses): one by one, so that no neighbour
   is hurt; what fails alone is tried without its texts, then given back as an error.
 """
@@ -46,7 +47,7 @@ Handler = Callable[..., Sequence[Any]]
 
 
 class LedgerUnavailableError(Exception):
-    """The ledger can't be reached; nothing was held."""
+    """The ledger can't be reached; what was held all the same is given back as soon as it can be."""
 
 
 class OverloadedError(Exception):
@@ -60,12 +61,14 @@ class Job:
     handler: Handler
     item: Any
     patience: float | None
-    future: "asyncio.Future[Any]"
+    future: "asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop
+    undo: Handler | None = None
     queued_at: float = field(default_factory=time.monotonic)
     is_contended: bool = False
     is_replay: bool = False
     is_bare: bool = False
+    is_ended: bool = False
 
     @property
     def is_out_of_patience(self) -> bool:
@@ -83,7 +86,9 @@ class Batcher:
         self._stopping = False
         self._give_up_at: float | None = None
         self._busy_since: float | None = None
-        self.waiting = 0
+        # A count for each side that counts: `+=` of two threads on one may lose some.
+        self._submitted = 0
+        self._ended = 0
         self.failures = 0
 
     def start(self) -> None:
@@ -102,15 +107,24 @@ class Batcher:
         is_late = busy_since is not None and time.monotonic() - busy_since > LATE_SECONDS
         return self._thread.is_alive() and not is_late
 
-    def submit(self, handler: Handler, item: Any, patience: float | None = None) -> "asyncio.Future[Any]":
-        """Queue an item; the future gets its result. Raises OverloadedError where patience is bounded."""
+    @property
+    def waiting(self) -> int:
+        return self._submitted - self._ended
+
+    def submit(
+        self, handler: Handler, item: Any, patience: float | None = None, undo: Handler | None = None
+    ) -> "asyncio.Future[Any]":
+        """Queue an item; the future gets its result. Raises OverloadedError where patience is bounded.
+
+        ``undo`` takes items that were given up although a run of theirs may have been committed.
+        """
         if patience is not None and self.waiting >= MAX_WAITING:
             raise OverloadedError
         loop = asyncio.get_running_loop()
-        job = Job(handler, item, patience, loop.create_future(), loop)
-        self.waiting += 1
-        self._queue.put(job)
-        return job.future
+        future = loop.create_future()
+        self._submitted += 1
+        self._queue.put(Job(handler, item, patience, future, loop, undo))
+        return future
 
     # --- the thread ---------------------------------------------------------
 
@@ -168,7 +182,12 @@ class Batcher:
     def _run_batch(self, batch: list[Job]) -> None:
         for handler in dict.fromkeys(job.handler for job in batch):
             jobs = [job for job in batch if job.handler == handler]
-            self._run_jobs(handler, jobs)
+            try:
+                self._run_jobs(handler, jobs)
+            except Exception as error:
+                logger.exception("ledger batch: %s", type(error).__name__)
+                kept = self._carried + self._deferred
+                self._refuse([job for job in jobs if not job.is_ended and job not in kept], error)
 
     def _run_jobs(self, handler: Handler, jobs: list[Job]) -> None:
         skip_locked = bool(self._deferred) or any(job.is_contended for job in jobs)
@@ -223,9 +242,9 @@ class Batcher:
     def _run_alone(self, handler: Handler, job: Job, error: Exception) -> None:
         """Try a job that fails by itself once more without its texts; then give it up to the sweeper."""
         self.failures += 1
-        logger.error("ledger item failed alone: %s", type(error).__name__)
+        logger.error("ledger item failed alone: %s", type(error).__name__, exc_info=error)
         if job.is_bare or not isinstance(job.item, Settlement):
-            self._resolve([(job, None, error)])
+            self._refuse([job], error)
             return
         job.item, job.is_bare = job.item.money_only(), True
         self._run_jobs(handler, [job])
@@ -247,11 +266,20 @@ class Batcher:
     def _keep_patient(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs that are to be tried again; those out of patience get LedgerUnavailableError."""
         late = [job for job in jobs if job.is_out_of_patience]
-        self._resolve([(job, None, LedgerUnavailableError()) for job in late])
+        self._refuse(late, LedgerUnavailableError())
         return [job for job in jobs if job not in late]
 
+    def _refuse(self, jobs: list[Job], error: Exception) -> None:
+        """Answer with the error; what may have been committed all the same is undone."""
+        undone = [Job(job.undo, job.item, None, None, job.loop) for job in jobs if job.undo and job.is_replay]
+        self._ended -= len(undone)
+        self._carried += undone
+        self._resolve([(job, None, error) for job in jobs])
+
     def _resolve(self, results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
-        self.waiting -= len(results)
+        self._ended += len(results)
+        for job, _, _ in results:
+            job.is_ended = True
         loops = {job.loop for job, _, _ in results}
         for loop in loops:
             mine = [result for result in results if result[0].loop is loop]
@@ -261,7 +289,7 @@ class Batcher:
 
 def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
     for job, result, error in results:
-        if job.future.cancelled():
+        if job.future is None or job.future.cancelled():
             continue
         if error:
             job.future.set_exception(error)

@@ -1,9 +1,10 @@
-"""Ends the holds of processes that have fallen silent, and holds past their deadline.
+"""Ends the holds that no journey ends: of processes that have fallen silent, past their deadline, given up.
 
 Called by every gateway process and by Celery; two at once share the work. What was
 delivered up to the last checkpoint is charged, the rest of the hold given back.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,9 +17,9 @@ from accounts.keys import build_record
 from billing import locks, rows
 from billing.budgets import KeyLimits
 from billing.costs import CostRecord
-from billing.holds import Admission, HoldRequest, PriceRecord
-from billing.models import Heartbeat, Hold, UsageRecord
-from billing.settles import Settlement, Tokens, settle_batch
+from billing.holds import DEFERRED, Admission, Deferred, HoldRequest, PriceRecord
+from billing.models import Heartbeat, Hold, Limit, UsageRecord
+from billing.settles import Outcome, Settlement, Tokens, settle_batch
 
 SILENT_SECONDS = 60
 SWEEP_BATCH = 100
@@ -78,8 +79,47 @@ def _find_abandoned() -> Any:
     abandoned = Q(deadline_at__lt=now) | ~Q(process__in=alive)
     # A hold can be older than its process's first heartbeat by a moment.
     settled_in = now - timedelta(seconds=SILENT_SECONDS)
-    holds = Hold.objects.filter(abandoned, state=Hold.State.OPEN, started_at__lt=settled_in)
+    return _open_holds().filter(abandoned, started_at__lt=settled_in)
+
+
+def _open_holds() -> Any:
+    holds = Hold.objects.filter(state=Hold.State.OPEN)
     return holds.select_related("key__organization", "price", "day", "month").order_by("pk")
+
+
+def release_given_up(
+    requests: Sequence[HoldRequest], *, skip_locked: bool = False, **_: bool
+) -> list[Outcome | Deferred | None]:
+    """Give back the holds of requests that were refused while their COMMIT was unknown; None for those without one."""
+    busy = _find_busy({request.key.organization_id for request in requests}, skip_locked)
+    ready = {request.id: request for request in requests if request.key.organization_id not in busy}
+    settlements = [_release(hold, ready[hold.pk]) for hold in _open_holds().filter(pk__in=ready)]
+    outcomes = settle_batch(settlements, skip_locked=skip_locked) if settlements else []
+    by_id = dict(zip((settlement.id for settlement in settlements), outcomes, strict=True))
+    return [by_id.get(request.id) if request.id in ready else DEFERRED for request in requests]
+
+
+@transaction.atomic
+def _find_busy(organizations: set[int], skip_locked: bool) -> set[int]:
+    """Return those whose wallet somebody has locked: a COMMIT that holds from it may still be under way."""
+    rows.set_guards()
+    wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization__in=organizations)
+    owners = dict(wallets.values_list("pk", "organization"))
+    locked = locks.lock_limits(owners, skip_locked=skip_locked)
+    return {organization for id_, organization in owners.items() if id_ not in locked}
+
+
+def _release(hold: Hold, request: HoldRequest) -> Settlement:
+    built = _settlement(hold)
+    return replace(
+        built,
+        admission=replace(built.admission, request=request),
+        status=UsageRecord.Status.FAILED,
+        http_status=503,
+        count_source=UsageRecord.CountSource.ESTIMATE,
+        error_code="ledger_unavailable",
+        is_sweep=False,
+    )
 
 
 def _settlement(hold: Hold) -> Settlement:

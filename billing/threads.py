@@ -55,7 +55,9 @@ class LedgerThreads:
 
     def admit(self, request: HoldRequest) -> "asyncio.Future[Any]":
         """Return a future of Admission or Refusal. Raises OverloadedError; the future may LedgerUnavailableError."""
-        return self._holds.submit(self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS)
+        return self._holds.submit(
+            self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS, undo=sweep.release_given_up
+        )
 
     def settle(self, settlement: Settlement) -> "asyncio.Future[Any]":
         """Return a future of the Outcome; it waits as long as the ledger is away."""

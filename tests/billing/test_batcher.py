@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import pytest
 from django.db import DataError, OperationalError
 
-from billing import proof
+from billing import proof, sweep
 from billing.batcher import Batcher, LedgerUnavailableError
 from billing.holds import Admission, Admissions, HoldRequest
 from billing.models import Hold, UsageRecord
@@ -34,7 +34,8 @@ def gather(make: Callable[[], list[Any]]) -> list[Any]:
     """Submit in a loop of its own and wait for all results, errors among them."""
 
     async def run() -> list[Any]:
-        return await asyncio.gather(*make(), return_exceptions=True)
+        async with asyncio.timeout(30):
+            return await asyncio.gather(*make(), return_exceptions=True)
 
     return asyncio.run(run())
 
@@ -203,3 +204,46 @@ def test_a_stopped_batcher_has_done_everything_that_waited(make_key) -> None:
     batcher.stop()
     assert done == list(range(10))
     assert not batcher.is_healthy
+
+
+def test_a_hold_that_is_given_up_behind_an_unknown_commit_is_given_back(batcher, make_key, ask) -> None:
+    key, admissions = make_key(), Admissions(uuid.uuid4())
+    committed = []
+
+    def admit_then_stay_away(items: list[HoldRequest], **options: bool) -> list[Any]:
+        if not committed:
+            committed.extend(admissions.admit_batch(items, **options))
+        raise OperationalError("server closed the connection unexpectedly")
+
+    def make():
+        return [batcher.submit(admit_then_stay_away, ask(key), 0.05, sweep.release_given_up)]
+
+    [refused] = gather(make)
+    assert isinstance(refused, LedgerUnavailableError)
+    batcher.stop()
+    assert (Hold.objects.get().state, wallet_of(key).held_nanos) == ("released", 0)
+    record = UsageRecord.objects.get()
+    assert (record.status, record.error_code, record.charge_nanos) == ("failed", "ledger_unavailable", 0)
+    assert batcher.waiting == 0
+    assert proof.check_books_inside().differences == {}
+
+
+def test_what_was_given_up_without_a_hold_leaves_nothing(batcher, make_key, ask) -> None:
+    request = ask(make_key())
+
+    def never(items, **_):
+        raise OperationalError("gone")
+
+    [refused] = gather(lambda: [batcher.submit(never, request, 0.05, sweep.release_given_up)])
+    assert isinstance(refused, LedgerUnavailableError)
+    batcher.stop()
+    assert not Hold.objects.exists() and not UsageRecord.objects.exists()
+
+
+def test_nobody_waits_for_ever_when_the_thread_stumbles(batcher) -> None:
+    def one_result_too_few(items, **_):
+        return items[1:]
+
+    answers = gather(lambda: [batcher.submit(one_result_too_few, number) for number in range(3)])
+    assert all(isinstance(answer, ValueError) for answer in answers)
+    assert batcher.waiting == 0
