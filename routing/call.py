@@ -32,6 +32,11 @@ class Call:
     def completion_id(self) -> str:
         return f"chatcmpl-{self.id.hex}"
 
+    @property
+    def is_made_in_silence(self) -> bool:
+        """Whether a provider may work, and bill, for minutes before it says a word."""
+        return self.model.thinks or not self.chat.stream
+
     def check_output_limit(self) -> None:
         """Raise GatewayError where the client asks for more than the model can answer."""
         asked, most = self.chat.output_limit, self.model.max_output_tokens

@@ -1,4 +1,4 @@
-"""How a journey can end: what its record says, what the client is told, what is charged."""
+"""How a journey can end: what its record says, what the client is told."""
 
 from dataclasses import dataclass
 
@@ -6,26 +6,18 @@ import orjson
 from django.conf import settings
 
 from billing.models import UsageRecord
-from billing.settles import Tokens
-from routing.dialects.base import UpstreamFault, Usage
+from routing.dialects.base import UpstreamFault
 from routing.errors import GatewayError
-from routing.estimates import Estimator
-from routing.snapshot import ModelRecord
 
-Status, EndedBy, Source = UsageRecord.Status, UsageRecord.EndedBy, UsageRecord.CountSource
+Status, EndedBy = UsageRecord.Status, UsageRecord.EndedBy
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that left before the answer; no client ever sees it."""
-
-IMPLAUSIBLE = 4
-"""A count above so many times the model's context is a provider's slip, not what it bills."""
 
 INTERRUPTIONS: dict[str, tuple[str, str, str]] = {
     # reason: (ended_by, error code, message)
     "client": (EndedBy.CLIENT, "", ""),
     "stall": (EndedBy.CLIENT, "", ""),
-    "first_byte": (EndedBy.UPSTREAM, "upstream_timeout", ""),
-    "idle": (EndedBy.UPSTREAM, "upstream_timeout", "The model's provider fell silent in mid-answer."),
     "deadline": (EndedBy.LIMIT, "upstream_timeout", "The answer took longer than this site allows."),
     "drain": (EndedBy.GATEWAY, "shutting_down", ""),
     "silent": (EndedBy.GATEWAY, "ledger_unavailable", "The ledger can't be reached; the answer was cut here."),
@@ -94,38 +86,3 @@ def _explain(fault: UpstreamFault) -> str:
     if fault.reason == "rate_limited":
         return "The model's provider takes no more requests at the moment."
     return fault.message
-
-
-def choose_tokens(
-    *, usage: Usage | None, size: int, input_size: int, model: ModelRecord, estimator: Estimator
-) -> tuple[Tokens, str]:
-    """Return what to charge and where the counts come from.
-
-    The provider's counts where they make sense; else an estimate of what was delivered;
-    nothing where nothing was delivered.
-    """
-    if usage and _is_plausible(usage, model):
-        tokens = Tokens.clamped(usage.input, usage.cached, usage.output, usage.reasoning)
-        estimator.learn(
-            model.slug,
-            input_size=input_size,
-            input_tokens=tokens.input,
-            output_size=size,
-            output_tokens=tokens.output,
-        )
-        return tokens, Source.PROVIDER
-    if not size:
-        return Tokens(), Source.ESTIMATE
-    return (
-        Tokens(input=estimator.likely_input(model.slug, input_size), output=estimator.likely_output(model.slug, size)),
-        Source.ESTIMATE,
-    )
-
-
-def _is_plausible(usage: Usage, model: ModelRecord) -> bool:
-    """Tell whether these are counts at all: whole, not negative, within what the model can take."""
-    most = IMPLAUSIBLE * max(model.context_length, model.max_output_tokens)
-    return all(
-        isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= most
-        for count in (usage.input, usage.output)
-    )

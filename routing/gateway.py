@@ -17,7 +17,7 @@ not read, by its task being cancelled with a reason set: nothing else cancels it
 import asyncio
 import logging
 import time
-from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,25 +25,25 @@ from billing import idempotency, money
 from billing.batcher import LedgerUnavailableError, OverloadedError
 from billing.holds import Admission, Refusal
 from billing.idempotency import Conflict, Recorded
-from billing.models import UsageRecord
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
 from routing.answers import budget_headers, describe_answer, refusal_error
 from routing.call import Call
+from routing.charges import build_settlement, learn
 from routing.client import Client, Headers
 from routing.dialects.base import Built, Dialect, Meaning, UpstreamFault
 from routing.dialects.messages import find_lost
-from routing.endings import Ending, choose_tokens
+from routing.endings import Ending
 from routing.errors import GatewayError
 from routing.estimates import text_size
-from routing.patience import find_overdue, needs_comment
-from routing.progress import Progress, milliseconds
+from routing.patience import explain_silence, find_overdue, needs_comment
+from routing.progress import Progress
 from routing.replays import Recorder, conflict_error, replay, usage_without_cost
 from routing.rewrite import StreamRewriter, usage_object
 from routing.runtime import Runtime
 from routing.selection import select_routes
 from routing.snapshot import RouteRecord
-from routing.upstream import REST_SECONDS, UpstreamAnswer
+from routing.upstream import UpstreamAnswer
 
 SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
@@ -134,7 +134,7 @@ class Journey:
         """Give back a hold that was granted after its journey had been cancelled."""
         if not future.cancelled() and not future.exception() and isinstance(future.result(), Admission):
             self._admission = future.result()
-            self._runtime.ledger.settle(self._settlement(Ending.client_left(), Tokens()))
+            self._queue(self._settlement(Ending.client_left()))
 
     async def _reach_end(self, candidates: list[RouteRecord]) -> Ending:
         """Try the routes; whatever breaks in between, the hold must end with what was delivered."""
@@ -142,8 +142,7 @@ class Journey:
             return await self._try_routes(candidates)
         except asyncio.CancelledError:
             # The server gives up waiting for us: the settle is queued, and stop() empties the queue.
-            settlement = self._settlement(Ending.interrupted("drain"), *self._choose_tokens())
-            self._runtime.ledger.settle(settlement).add_done_callback(_log_failure)
+            self._queue(self._settlement(Ending.interrupted("drain")))
             raise
         except Exception as error:
             logger.exception("unexpected in a journey: %s", type(error).__name__)
@@ -166,11 +165,11 @@ class Journey:
                 if not self._interruption:
                     raise
                 asyncio.current_task().uncancel()  # type: ignore[union-attr]
-                if self._interruption != "first_byte":
+                silence = explain_silence(self._call, self._interruption)
+                if silence is None:
                     self._progress.note_attempt(began_at, "interrupted", self._interruption)
                     return Ending.interrupted(self._interruption)
-                self._interruption = ""
-                fault = UpstreamFault("upstream_timeout", "first_byte", rest_seconds=REST_SECONDS)
+                self._interruption, fault = "", silence
             else:
                 self._progress.note_attempt(began_at, "answered")
                 self._remember_reasoning()
@@ -206,7 +205,7 @@ class Journey:
         self._is_interruptible = True
         try:
             answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._call.own_address)
-            self._progress.provider_request_id = answer.request_id
+            self._progress.note_opened(answer.request_id)
             if self._call.chat.stream:
                 await self._relay(answer, dialect)
             else:
@@ -269,20 +268,21 @@ class Journey:
 
     async def _settle(self, ending: Ending) -> tuple[Tokens, Outcome | None]:
         """Charge what was used; None when the ledger is away: the settlement stays queued."""
-        tokens, source = self._choose_tokens()
-        settlement = self._settlement(ending, tokens, source)
+        settlement = self._settlement(ending)
+        learn(self._call, self._progress, settlement, self._runtime.estimator)
         if self._recorder and settlement.is_good:
-            settlement.answer = self._seal(self._recorder, tokens)
-        future = self._runtime.ledger.settle(settlement)
-        future.add_done_callback(_log_failure)
+            settlement.answer = self._seal(self._recorder, settlement.tokens)
         try:
-            outcome = await asyncio.wait_for(asyncio.shield(future), SETTLE_PATIENCE_SECONDS)
+            outcome = await asyncio.wait_for(asyncio.shield(self._queue(settlement)), SETTLE_PATIENCE_SECONDS)
         except Exception:
             # An answer that exists is finished all the same; the hold protects the money.
-            return tokens, None
-        if outcome.uncollected:
-            logger.error("uncollected: request %s, %d nano-dollars", self._call.id, outcome.uncollected)
-        return tokens, outcome
+            return settlement.tokens, None
+        return settlement.tokens, outcome
+
+    def _queue(self, settlement: Settlement) -> "asyncio.Future[Any]":
+        future = self._runtime.ledger.settle(settlement)
+        future.add_done_callback(partial(_note_outcome, self._call.id))
+        return future
 
     def _seal(self, recorder: Recorder, tokens: Tokens) -> bytes | None:
         """Return the answer as an Idempotency-Key keeps it; whatever breaks here, the settle must go on."""
@@ -298,33 +298,14 @@ class Journey:
             logger.exception("an answer can't be kept: %s", type(error).__name__)
             return None
 
-    def _choose_tokens(self) -> tuple[Tokens, str]:
-        return choose_tokens(
-            usage=self._progress.usage,
-            size=self._progress.delivered_size,
-            input_size=self._call.chat.input_size,
-            model=self._call.model,
-            estimator=self._runtime.estimator,
-        )
-
-    def _settlement(self, ending: Ending, tokens: Tokens, source: str = UsageRecord.CountSource.ESTIMATE) -> Settlement:
+    def _settlement(self, ending: Ending) -> Settlement:
         assert self._admission
-        progress = self._progress
-        return Settlement(
+        return build_settlement(
+            call=self._call,
             admission=self._admission,
-            tokens=tokens,
-            status=ending.status,
-            http_status=ending.http_status,
-            ended_by=ending.ended_by,
-            count_source=source,
-            total_ms=milliseconds(progress.began_at, time.monotonic()),
-            error_code=ending.error_code,
-            finish_reason=progress.finish_reason,
-            provider_request_id=progress.provider_request_id,
-            first_token_ms=progress.first_token_ms,
-            attempts=progress.attempts,
-            **progress.describe_route(),
-            **progress.describe_cost(tokens),
+            progress=self._progress,
+            ending=ending,
+            estimator=self._runtime.estimator,
         )
 
     async def _finish(self, ending: Ending, tokens: Tokens, outcome: Outcome | None) -> None:
@@ -426,7 +407,11 @@ class Journey:
         }
 
 
-def _log_failure(future: "asyncio.Future[Any]") -> None:
-    with suppress(asyncio.CancelledError):
-        if error := future.exception():
-            logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
+def _note_outcome(request: UUID, future: "asyncio.Future[Any]") -> None:
+    """Log what the operator bears, however late the ledger tells it."""
+    if future.cancelled():
+        return
+    if error := future.exception():
+        logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
+    elif future.result().uncollected:
+        logger.error("uncollected: request %s, %d nano-dollars", request, future.result().uncollected)

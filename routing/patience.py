@@ -4,13 +4,18 @@ from django.conf import settings
 
 from routing.call import Call
 from routing.client import Client
+from routing.dialects.base import UpstreamFault
 from routing.progress import Progress
+from routing.upstream import REST_SECONDS
 
 COMMENT_SECONDS = 15.0
 
 
 def find_overdue(call: Call, progress: Progress, client: Client, now: float) -> str:
-    """Return why the wait must end now (a key of ``endings.INTERRUPTIONS``), '' where it need not."""
+    """Return why the wait must end now, '' where it need not.
+
+    The reason is one of ``explain_silence`` or of ``endings.INTERRUPTIONS``.
+    """
     if client.blocked_since is not None:
         return "stall" if now - client.blocked_since > settings.CLIENT_STALL_SECONDS else ""
     if now - progress.began_at > settings.ANSWER_SECONDS:
@@ -18,9 +23,29 @@ def find_overdue(call: Call, progress: Progress, client: Client, now: float) -> 
     silent = now - progress.heard_at
     if progress.has_content:
         return "idle" if silent > settings.IDLE_SECONDS else ""
-    patient = call.model.thinks or not call.chat.stream
-    limit = settings.FIRST_BYTE_THINKING_SECONDS if patient else settings.FIRST_BYTE_SECONDS
+    if progress.is_opened and not call.chat.stream:
+        return ""  # a whole answer that has begun has all the time that an answer may take
+    limit = settings.FIRST_BYTE_THINKING_SECONDS if call.is_made_in_silence else settings.FIRST_BYTE_SECONDS
     return "first_byte" if silent > limit else ""
+
+
+def explain_silence(call: Call, reason: str) -> UpstreamFault | None:
+    """Return what an upstream's silence means for its route; None for a reason that is no silence.
+
+    A provider that may be at work bills for it, so that no other one is asked beside it.
+    """
+    if reason == "idle":
+        return UpstreamFault(
+            "upstream_timeout",
+            "idle",
+            "The model's provider fell silent in mid-answer.",
+            may_fail_over=False,
+            rest_seconds=REST_SECONDS,
+        )
+    if reason == "first_byte":
+        may_fail_over = not call.is_made_in_silence
+        return UpstreamFault("upstream_timeout", "first_byte", may_fail_over=may_fail_over, rest_seconds=REST_SECONDS)
+    return None
 
 
 def needs_comment(call: Call, progress: Progress, client: Client, now: float) -> bool:

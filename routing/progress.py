@@ -36,6 +36,8 @@ class Progress:
         self.attempts: list[dict[str, Any]] = []
         self.route: RouteRecord | None = None
         self.provider_request_id = ""
+        self.is_opened = False
+        """True once the upstream has answered with the head of an answer."""
         self.dropped: list[str] = []
         self.stream: StreamRewriter | None = None
         self.whole: dict[str, Any] | None = None
@@ -46,8 +48,12 @@ class Progress:
     def begin_route(self, route: RouteRecord) -> None:
         """Forget what the route before has said: nothing of it has reached the client."""
         self.route, self.stream, self.whole = route, None, None
-        self.provider_request_id = ""
+        self.provider_request_id, self.is_opened = "", False
         self.heard_at = time.monotonic()
+
+    def note_opened(self, provider_request_id: str) -> None:
+        """Note that the upstream has begun to answer."""
+        self.provider_request_id, self.is_opened = provider_request_id, True
 
     def open_reader(self, dialect: Dialect) -> Reader:
         """Begin to read what the current route answers."""
@@ -146,6 +152,10 @@ class Progress:
                 "provider_request_id": self.provider_request_id,
             }
         )
+        if outcome != "answered" and self.usage:
+            # What the provider may bill us, whatever the client is charged.
+            tokens = self.usage.tokens
+            self.attempts[-1].update(input_tokens=tokens.input, output_tokens=tokens.output)
 
     def note_fault(self, began_at: float, fault: UpstreamFault) -> None:
         self.provider_request_id = fault.provider_request_id or self.provider_request_id

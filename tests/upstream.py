@@ -432,6 +432,16 @@ async def _held(answer: Answer) -> None:
     answer.close_stream()
 
 
+@behaviour("late-body")
+async def _late_body(answer: Answer) -> None:
+    """Send the head of a whole answer, the rest when the gate opens."""
+    answer.head(kind="application/json")
+    await answer.gate()
+    choice = {"index": 0, "message": {"role": "assistant", "content": "".join(TEXT)}, "finish_reason": "stop"}
+    answer.write(json.dumps({"choices": [choice], "usage": USAGE}).encode())
+    answer.end()
+
+
 @behaviour("endless")
 async def _endless(answer: Answer) -> None:
     """Write as fast as the other side reads, until it hangs up."""
@@ -460,6 +470,13 @@ async def _break_at_once(answer: Answer) -> None:
 @behaviour("break-before-content")
 async def _break_before_content(answer: Answer) -> None:
     answer.open_stream([])
+    answer.abort()
+
+
+@behaviour("counted-then-broken")
+async def _counted_then_broken(answer: Answer) -> None:
+    answer.open_stream([])
+    answer.usage_chunk(USAGE)
     answer.abort()
 
 

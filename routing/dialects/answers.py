@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from billing.settles import Tokens
 from routing.dialects.faults import UpstreamFault, clean_text
 from routing.dialects.meanings import Meaning
 
@@ -45,6 +46,11 @@ class Usage:
     output: Any = 0
     reasoning: Any = 0
     cache_write: Any = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        """The same as what can be charged and stored."""
+        return Tokens.clamped(self.input, self.cached, self.output, self.reasoning)
 
 
 def read_usage(chunk: Mapping[str, Any]) -> Usage | None:

@@ -55,6 +55,12 @@ def test_what_the_provider_counts_costs_although_the_wallet_can_not_pay_it(make_
     assert record.cost_nanos == (12 * 2 + 100_000 * 8) * 1000
 
 
+def test_what_the_provider_counts_costs_although_nothing_was_delivered_or_charged(caller, add_route):
+    add_route("counted-then-broken", **ASKED)
+    record = caller.chat(stream=True).record
+    assert (record.charge_nanos, record.cost_nanos) == (0, (12 * 2 + 3 * 8) * 1000)
+
+
 def test_a_checkpoint_remembers_what_the_provider_asks(caller, add_route, upstream):
     from billing.models import Hold
 

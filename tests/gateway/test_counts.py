@@ -2,7 +2,18 @@
 
 import pytest
 
+from routing import gateway as journeys
+from routing.runtime import get_runtime
+from tests.gateway.callers import eventually, find_record, read_until
 from tests.gateway.conftest import Wallet
+
+LONG = [{"role": "user", "content": "word " * 100}]
+"""Long enough to learn from."""
+
+
+def ratio(model):
+    return get_runtime().estimator.ratios(model).input
+
 
 IMPLAUSIBLE = [
     "usage-negative",
@@ -72,3 +83,41 @@ def test_texts_that_a_database_refuses_hurt_nobody(caller, add_route, wallet):
     record = reply.record
     assert record.charge_nanos == 10_500
     assert "\0" not in record.finish_reason
+
+
+def test_a_charge_that_could_not_be_collected_is_logged_however_late(
+    make_caller, member, add_route, monkeypatch, caplog
+):
+    monkeypatch.setattr(journeys, "SETTLE_PATIENCE_SECONDS", 0.0)
+    Wallet(member).grant(0.001)
+    add_route("usage-dear")
+    record = make_caller().chat(max_tokens=10).record
+    eventually(lambda: f"uncollected: request {record.pk}, {record.uncollected_nanos} nano-dollars" in caplog.text)
+
+
+# --- what is learned from counts -------------------------------------------------
+
+
+def test_a_whole_answer_teaches_how_many_tokens_a_text_has(caller, add_route):
+    add_route("ok")
+    before = ratio("deepseek")
+    caller.chat(messages=LONG, stream=True)
+    assert ratio("deepseek") != before
+
+
+def test_a_stream_that_was_left_teaches_nothing(caller, add_route, upstream):
+    add_route("held", family="yi")
+    before = ratio("yi")
+    with caller.streaming(model="yi", messages=LONG) as response:
+        read_until(response.iter_lines(), "Hello")
+        request_id = response.headers["x-request-id"]
+    eventually(lambda: all(journey._client.has_left for journey in get_runtime().journeys))
+    upstream.open_gate()
+    assert find_record(request_id).count_source == "provider"
+    assert ratio("yi") == before
+
+
+def test_the_demo_teaches_nothing(caller):
+    before = ratio("glm")
+    assert caller.chat(model="glm", messages=LONG).record.demo
+    assert ratio("glm") == before

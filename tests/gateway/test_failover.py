@@ -1,6 +1,7 @@
 """Routes are tried until the first content; from then on there is no other."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,14 @@ from tests.upstream import refused_port
 
 def outcomes(record):
     return [(attempt["outcome"], attempt["reason"]) for attempt in record.attempts]
+
+
+def answer_beside(caller, **body):
+    """Ask in a thread beside the test; return how to wait for the reply."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(caller.chat, **body)
+    pool.shutdown(wait=False)
+    return lambda: future.result(30)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -113,6 +122,14 @@ def test_a_break_behind_content_is_a_typed_error_and_no_failover(caller, add_rou
     assert record.charge_nanos == wallet.spent > 0
 
 
+def test_what_a_provider_counts_without_a_word_is_not_charged_but_stays_for_the_operator(caller, add_route, wallet):
+    add_route("counted-then-broken")
+    record = caller.chat(stream=True).record
+    assert (record.status, record.input_tokens, record.charge_nanos) == ("failed", 0, 0)
+    assert (record.attempts[0]["input_tokens"], record.attempts[0]["output_tokens"]) == (12, 3)
+    assert wallet.spent == 0
+
+
 def test_every_route_of_a_level_comes_before_the_next_level(caller, add_route, upstream):
     first = [add_route("refuse-500", priority=1).upstream.slug for _ in range(3)]
     second = add_route("ok", priority=2).upstream.slug
@@ -188,12 +205,35 @@ def test_a_switched_off_route_is_not_replaced_by_the_demo(caller, unserved):
 
 
 def test_a_silent_upstream_is_given_up_for_the_next(caller, add_route, settings):
-    settings.FIRST_BYTE_THINKING_SECONDS = settings.FIRST_BYTE_SECONDS = 0.2
-    add_route("silent", priority=1)
-    add_route("ok", priority=2)
-    reply = caller.chat(stream=True)
+    settings.FIRST_BYTE_SECONDS = 0.2
+    add_route("silent", family="zhinao", priority=1)
+    add_route("ok", family="zhinao", priority=2)
+    reply = caller.chat(model="zhinao", stream=True)
     assert reply.content == "Hello from upstream"
     assert outcomes(reply.record) == [("failed", "first_byte"), ("answered", "")]
+
+
+@pytest.mark.parametrize(("family", "stream"), [("deepseek", True), ("zhinao", False)])
+def test_a_silent_upstream_that_may_be_at_work_is_not_replaced(
+    caller, add_route, upstream, settings, wallet, family, stream
+):
+    settings.FIRST_BYTE_THINKING_SECONDS = 0.2
+    add_route("silent", family=family, priority=1)
+    add_route("ok", family=family, priority=2)
+    reply = caller.chat(model=family, stream=stream)
+    assert (reply.status, reply.error["code"]) == (504, "upstream_timeout")
+    assert outcomes(reply.record) == [("failed", "first_byte")]
+    assert (len(upstream.requests), wallet.spent) == (1, 0)
+
+
+def test_a_whole_answer_that_has_begun_may_take_its_time(caller, add_route, upstream, settings):
+    settings.FIRST_BYTE_THINKING_SECONDS = settings.IDLE_SECONDS = 0.2
+    add_route("late-body")
+    asking = answer_beside(caller)
+    eventually(lambda: upstream.requests)
+    assert not upstream.requests[0].closed.wait(0.6)
+    upstream.open_gate()
+    assert asking().content == "Hello from upstream"
 
 
 def test_a_silent_upstream_alone_is_a_timeout(caller, add_route, settings, upstream):
@@ -209,7 +249,19 @@ def test_silence_in_mid_answer_ends_with_a_typed_error(caller, add_route, settin
     add_route("held")
     reply = caller.chat(stream=True)
     assert reply.error["code"] == "upstream_timeout"
-    assert reply.record.charge_nanos == wallet.spent > 0
+    record = reply.record
+    assert (record.status, record.ended_by, record.http_status) == ("failed", "upstream", 504)
+    assert outcomes(record) == [("failed", "idle")]
+    assert record.charge_nanos == wallet.spent > 0
+
+
+def test_an_upstream_that_falls_silent_again_and_again_rests(caller, add_route, settings):
+    settings.IDLE_SECONDS = 0.1
+    add_route("held", priority=1)
+    add_route("ok", priority=2)
+    for _ in range(3):
+        caller.chat(stream=True)
+    assert outcomes(caller.chat(stream=True).record) == [("skipped", "cooldown"), ("answered", "")]
 
 
 def test_an_answer_without_end_is_cut(caller, add_route, settings, wallet, upstream):
@@ -271,10 +323,10 @@ def test_a_silent_stream_is_kept_alive_by_comments(caller, add_route, upstream, 
 
 
 def test_failover_still_works_behind_a_comment(caller, add_route, upstream, quick_comments, settings):
-    settings.FIRST_BYTE_THINKING_SECONDS = 0.5
-    add_route("silent", priority=1)
-    add_route("ok", priority=2)
-    reply = caller.chat(stream=True)
+    settings.FIRST_BYTE_SECONDS = 0.5
+    add_route("silent", family="zhinao", priority=1)
+    add_route("ok", family="zhinao", priority=2)
+    reply = caller.chat(model="zhinao", stream=True)
     assert ": keep-alive\n" in reply.text
     assert reply.content == "Hello from upstream"
     assert reply.is_done
@@ -290,14 +342,9 @@ def test_a_failure_behind_a_comment_is_a_typed_error_with_its_status(caller, add
 
 
 def test_a_whole_answer_never_begins_with_a_comment(caller, add_route, upstream, quick_comments):
-    import threading
-
     add_route("held")
-    replies = []
-    thread = threading.Thread(target=lambda: replies.append(caller.chat()))
-    thread.start()
+    asking = answer_beside(caller)
     eventually(lambda: upstream.requests)
     assert not upstream.requests[0].done.wait(0.5)
     upstream.open_gate()
-    thread.join()
-    assert replies[0].text.startswith("{")
+    assert asking().text.startswith("{")

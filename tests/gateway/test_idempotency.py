@@ -144,15 +144,15 @@ def test_leaving_in_mid_stream_does_not_end_the_answer(caller, add_route, upstre
 
 
 def test_leaving_between_routes_does_not_stop_the_search(caller, add_route, upstream, wallet, settings):
-    settings.FIRST_BYTE_THINKING_SECONDS = 0.3
-    add_route("silent", priority=1)
-    add_route("ok", priority=2)
-    client = RawClient(caller, CLAIM, stream=True)
+    settings.FIRST_BYTE_SECONDS = 0.3
+    add_route("silent", family="zhinao", priority=1)
+    add_route("ok", family="zhinao", priority=2)
+    client = RawClient(caller, CLAIM, model="zhinao", stream=True)
     eventually(lambda: upstream.requests)
     client.close()
     record = eventually(lambda: records_of(wallet).first())
     assert (record.status, record.ended_by, len(upstream.requests)) == ("completed", "client", 2)
-    assert is_replayed(caller.chat(CLAIM, stream=True))
+    assert is_replayed(caller.chat(CLAIM, model="zhinao", stream=True))
 
 
 def test_a_client_that_does_not_read_is_given_up_and_the_answer_goes_on(caller, add_route, wallet, settings):

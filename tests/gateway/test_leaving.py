@@ -150,10 +150,10 @@ def test_leaving_in_the_middle_of_the_body_costs_nothing(caller, add_route, wall
 
 
 def test_leaving_between_routes_stops_the_search(caller, add_route, upstream, wallet, settings):
-    settings.FIRST_BYTE_THINKING_SECONDS = 0.3
-    add_route("silent", priority=1)
-    add_route("ok", priority=2)
-    client = RawClient(caller, stream=True)
+    settings.FIRST_BYTE_SECONDS = 0.3
+    add_route("silent", family="zhinao", priority=1)
+    add_route("ok", family="zhinao", priority=2)
+    client = RawClient(caller, model="zhinao", stream=True)
     eventually(lambda: upstream.requests)
     client.close()
     record = only_record(wallet)
