@@ -21,7 +21,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import keys
+from accounts import keys, members
 from accounts.models import APIKey, AuditEntry, Invitation, Membership, Organization, User
 from billing import ledger, money
 from billing.models import LedgerEntry, Limit, UsageRecord
@@ -75,7 +75,10 @@ class UserAdmin(RowAdmin):
         return (*super().get_readonly_fields(request, obj), *more)
 
     def kept_because(self, row: Any) -> str:
-        return f"{row} can't be deleted: keys and money are tied to people. Switch the person off instead."
+        return (
+            f"{row} can't be deleted: keys and money are tied to people. Switch the person off instead; "
+            "to stop the keys too, close the organization."
+        )
 
 
 class OrganizationForm(forms.ModelForm):
@@ -93,6 +96,13 @@ class OrganizationForm(forms.ModelForm):
         return name
 
 
+CLOSING = {
+    False: "Its keys and its Playground are refused within a second, running answers are cut, and its members can't "
+    "act in it. Its ledger stays, and it can be opened again.",
+    True: "Its keys work again, and its members act in it as before.",
+}
+
+
 @admin.register(Organization)
 class OrganizationAdmin(RowAdmin):
     form = OrganizationForm
@@ -103,7 +113,7 @@ class OrganizationAdmin(RowAdmin):
     fields = ("name", "time_zone", "wallet", "rows", "created_at", "closed_at")
     readonly_fields = ("wallet", "rows", "created_at", "closed_at")
     inlines = (MembershipInline,)
-    actions_detail: Any = ("grant_credit", "adjust", "payout", "reverse")
+    actions_detail: Any = ("grant_credit", "adjust", "payout", "reverse", "close")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=OuterRef("pk"))
@@ -157,6 +167,26 @@ class OrganizationAdmin(RowAdmin):
     @action(description="Reverse", url_path="reverse", permissions=["move"], icon="undo")
     def reverse(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return self._move(request, object_id, movements.REVERSE, ledger.reverse)
+
+    def has_close_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_organization")
+
+    @action(description="Close or reopen", url_path="close", permissions=["close"], icon="block")
+    def close(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Close an organization, or open a closed one again: a question on GET, the deed on POST."""
+        organization = self.get_object(request, str(object_id))
+        if organization is None:
+            raise Http404
+        is_closed = organization.closed_at is not None
+        if request.method != "POST":
+            title = "Reopen" if is_closed else "Close"
+            return show_form(
+                self, request, organization, forms.Form(), title=title, submit=title, fact=CLOSING[is_closed]
+            )
+        members.set_closed(organization=organization, is_closed=not is_closed, actor=request.user.get_username())
+        self.log_change(request, organization, "Reopened." if is_closed else "Closed.")
+        messages.success(request, f"{organization} is {'open again' if is_closed else 'closed'}.")
+        return redirect("admin:accounts_organization_change", object_id)
 
     @method_decorator(reauthentication_required)
     def _move(

@@ -1,6 +1,7 @@
 """Organizations and who belongs to them."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import audit
 from accounts.models import Membership, Organization, User
@@ -33,3 +34,17 @@ def update_organization(*, organization: Organization, name: str, time_zone: str
     organization.name, organization.time_zone = name.strip(), time_zone
     organization.save(update_fields=["name", "time_zone"])
     audit.record_changed(organization, before=before, actor=actor)
+
+
+@transaction.atomic
+def set_closed(*, organization: Organization, is_closed: bool, actor: str) -> None:
+    """Close an organization, or open it again.
+
+    While it is closed its keys are refused, running answers are cut, and nobody acts in it;
+    its ledger stays. Twice is as good as once.
+    """
+    before = audit.read_stored(organization)
+    if is_closed != (before["closed_at"] is not None):
+        organization.closed_at = timezone.now() if is_closed else None
+        organization.save(update_fields=["closed_at"])
+        audit.record_changed(organization, before=before, actor=actor)

@@ -3,7 +3,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import APIKey, Invitation, Organization, User
+from accounts import keys
+from accounts.members import find_membership
+from accounts.models import APIKey, AuditEntry, Invitation, Organization, User
 
 
 def test_an_organization_shows_its_wallet(root, member):
@@ -62,3 +64,17 @@ def test_an_invitation_is_made(root):
     given = {"email": "New@Example.com", "expires_at_0": "2030-01-01", "expires_at_1": "00:00:00"}
     assert root.post(reverse("admin:accounts_invitation_add"), given).status_code == 302
     assert Invitation.objects.get().email == "new@example.com"
+
+
+def test_an_organization_is_closed_and_opened_again(root, member, key):
+    page = reverse("admin:accounts_organization_close", args=[member.organization_id])
+    assert "keys and its Playground are refused" in root.get(page).text
+    assert Organization.objects.get(pk=member.organization_id).closed_at is None  # asking closes nothing
+    root.post(page)
+    assert keys.find_revoked([key.pk]) == {key.pk}
+    assert find_membership(user=member.user) is None
+    root.post(page)
+    assert keys.find_revoked([key.pk]) == set()
+    changes = AuditEntry.objects.filter(action="organization.update").order_by("pk")
+    closed, _ = changes
+    assert (closed.actor, closed.before["closed_at"]) == ("root@example.com", None)
