@@ -148,13 +148,14 @@ def _write_audit(entry: LedgerEntry, balance: int) -> None:
     audit.record(
         actor=entry.actor,
         action=f"ledger.{entry.kind}",
-        target=f"{entry.get_kind_display()} {entry.reference}",
+        target=entry.get_kind_display(),
         organization=entry.organization,
         before={"balance_nanos": balance},
         after={
             "balance_nanos": balance + entry.amount_nanos,
             "amount_nanos": entry.amount_nanos,
             "reason": entry.reason,
+            "reference": entry.reference,
         },
     )
 

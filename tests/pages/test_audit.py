@@ -73,9 +73,9 @@ def test_it_reads_in_words(alice, owner):
     ledger.grant(organization=owner.organization, nanos=NANOS, actor="grantcredit", reason="pilot")
     page = text(alice.get(AUDIT))
     assert f"mia@example.com API key {key} changed" in page
-    assert "daily budget none → became $5.00" in page
-    assert "families none → became kimi, qwen" in page
-    assert "balance $0.00 → became $1.00" in page
+    assert "daily budget none → $5.00" in page
+    assert "families none → kimi, qwen" in page
+    assert "balance $0.00 → $1.00" in page
     assert "reason pilot" in page
 
 
