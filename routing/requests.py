@@ -7,10 +7,10 @@ import orjson
 
 from routing import estimates
 from routing.errors import GatewayError
+from routing.extras import refuse_extras
 
 MAX_CHOICES = 8
 LIMIT_PARAMETERS = ("max_completion_tokens", "max_tokens")
-FREE_SERVICE_TIERS = (None, "auto", "default")
 
 TYPES: dict[str, tuple[type, ...]] = {
     "stream": (bool,),
@@ -78,7 +78,7 @@ def check_chat(body: dict[str, Any], size: int) -> ChatRequest:
     for name, types in TYPES.items():
         _check_type(body, name, types)
     messages = _check_messages(body)
-    _refuse_unpriced(body)
+    refuse_extras(body)
     images, payload = _count_images(messages)
     tools = body.get("tools") or []
     response_format = body.get("response_format") or {}
@@ -121,18 +121,6 @@ def _check_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(message.get("content"), str | list | None):
             raise _invalid(f"`{place}.content` must be a string or an array of parts.", f"{place}.content")
     return messages
-
-
-def _refuse_unpriced(body: dict[str, Any]) -> None:
-    """Refuse what a provider bills beyond tokens: there is no price for it here."""
-    if body.get("web_search_options") is not None:
-        raise GatewayError("unsupported_parameter", "Web search is not sold here.", "web_search_options")
-    if body.get("service_tier") not in FREE_SERVICE_TIERS:
-        raise GatewayError("unsupported_parameter", "Only the default service tier is sold here.", "service_tier")
-    for index, tool in enumerate(body.get("tools") or []):
-        if not isinstance(tool, dict) or tool.get("type", "function") != "function":
-            param = f"tools[{index}]"
-            raise GatewayError("unsupported_parameter", f'`{param}` must be an object of type "function".', param)
 
 
 def _count_images(messages: list[dict[str, Any]]) -> tuple[int, int]:

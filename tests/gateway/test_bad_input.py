@@ -107,6 +107,13 @@ def test_a_parameter_that_is_null_is_as_good_as_none(caller, add_route, name):
     ("name", "value", "param"),
     [
         ("web_search_options", {}, "web_search_options"),
+        ("enable_search", True, "enable_search"),
+        ("search_options", {"forced_search": True}, "search_options"),
+        ("web_search", {"enable": True}, "web_search"),
+        ("enable_enhancement", 1, "enable_enhancement"),
+        ("plugins", [{"id": "web"}], "plugins"),
+        ("models", ["dearer"], "models"),
+        ("best_of", 8, "best_of"),
         ("service_tier", "priority", "service_tier"),
         ("service_tier", {}, "service_tier"),
         ("tools", [{"type": "web_search"}], "tools[0]"),
@@ -115,6 +122,15 @@ def test_a_parameter_that_is_null_is_as_good_as_none(caller, add_route, name):
 )
 def test_what_costs_beyond_tokens_is_refused(caller, name, value, param):
     assert_refused(caller.chat(**{name: value}), param, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("enable_search", False), ("web_search", {"enable": False}), ("plugins", []), ("best_of", 1), ("models", None)],
+)
+def test_what_could_cost_beyond_tokens_but_is_off_passes(caller, add_route, name, value):
+    add_route("ok")
+    assert caller.chat(**{name: value}).status == 200
 
 
 def test_more_tokens_than_the_model_can_answer_are_refused(caller, add_route):
