@@ -17,6 +17,7 @@ REASONS = {
     "no_images": "it sees no images",
     "no_json_mode": "it has no JSON mode",
     "answer_too_long": "it can't answer at this length",
+    "context_too_long": "the request is likely too long for it",
     "client": "the client left",
     "stall": "the client stopped reading",
     "first_byte": "no first byte in time",

@@ -21,7 +21,7 @@ def describe_answer(call: Call, admission: Admission, progress: Progress) -> Hea
     else:
         headers = [(b"content-type", b"application/json")]
     if call.chat.output_limit is None or admission.is_lowered:
-        headers.append((b"x-smartoken-output-limit", str(admission.output_limit).encode()))
+        headers.append((b"x-smartoken-output-limit", str(progress.output_limit).encode()))
     if progress.dropped:
         headers.append((b"x-smartoken-dropped", ", ".join(progress.dropped).encode()))
     if progress.schema is not None:

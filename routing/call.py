@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.keys import KeyRecord
-from billing.holds import HoldRequest
+from billing.holds import MIN_DEFAULT_OUTPUT, HoldRequest
 from billing.idempotency import Claim
 from routing.errors import GatewayError
 from routing.estimates import Estimator
@@ -37,6 +37,10 @@ class Call:
         """Whether a provider may work, and bill, for minutes before it says a word."""
         return self.model.thinks or not self.chat.stream
 
+    def likely_input(self, estimator: Estimator) -> int:
+        """Return how many tokens the input has, as far as can be guessed."""
+        return estimator.likely_input(self.model.slug, self.chat.input_size)
+
     def check_output_limit(self) -> None:
         """Raise GatewayError where the client asks for more than the model can answer."""
         asked, most = self.chat.output_limit, self.model.max_output_tokens
@@ -66,11 +70,14 @@ class Call:
 
     def _input_bound(self, estimator: Estimator) -> int:
         """Return the most input tokens to hold for: the context bounds them, unless the text is likely longer."""
-        likely = estimator.likely_input(self.model.slug, self.chat.input_size)
+        likely = self.likely_input(estimator)
         most = max(self.model.context_length, likely + likely // 2)
         return min(self.chat.input_bound(self.model.tokens_per_byte_bound), most)
 
     def _default_output(self, estimator: Estimator) -> int:
-        """Return the output limit of a request that names none: what its context leaves, where that is less."""
-        likely_input = estimator.likely_input(self.model.slug, self.chat.input_size)
-        return max(1, min(self.model.default_output_tokens, self.model.context_length - likely_input))
+        """Return the output limit of a request that names none: what its context leaves, where that is less.
+
+        That is a guess: an answer of a few words would be worse than a provider's refusal.
+        """
+        left = self.model.context_length - self.likely_input(estimator)
+        return min(self.model.default_output_tokens, max(left, MIN_DEFAULT_OUTPUT))

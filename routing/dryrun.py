@@ -68,11 +68,10 @@ def explain(*, model: str, imagined: Imagined) -> list[Considered]:
     if record is None:
         return []
     chat, health, chooser = imagined.as_chat(model), _read_health(), random.Random(1)  # noqa: S311
-    chosen = select_routes(record, chat, health=health, chooser=chooser)  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"likely_input": imagined.input_tokens, "health": health, "chooser": chooser}
+    chosen = select_routes(record, chat, **asked)
     first = Counter(
-        drawn.candidates[0].label
-        for _ in range(DRAWS)
-        if (drawn := select_routes(record, chat, health=health, chooser=chooser)).candidates  # type: ignore[arg-type]
+        drawn.candidates[0].label for _ in range(DRAWS) if (drawn := select_routes(record, chat, **asked)).candidates
     )
     ordered = sorted(chosen.candidates, key=lambda route: (route.priority, -route.weight))
     tried = [Considered(route, _explain_place(route, record), _percent(first[route.label])) for route in ordered]

@@ -82,7 +82,10 @@ class Journey:
     async def _run(self) -> None:
         call, runtime = self._call, self._runtime
         call.check_output_limit()
-        chosen = select_routes(call.model, call.chat, health=runtime.health, chooser=runtime.chooser)
+        likely_input = call.likely_input(runtime.estimator)
+        chosen = select_routes(
+            call.model, call.chat, likely_input=likely_input, health=runtime.health, chooser=runtime.chooser
+        )
         if not chosen.candidates and not await self._is_claimed():
             raise chosen.explain_none(call.model)
         await self._recall_reasoning()
@@ -199,7 +202,8 @@ class Journey:
         self._progress.begin_route(route)
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
-        built = self._build(route, dialect, self._admission.output_limit)
+        self._progress.output_limit = min(self._admission.output_limit, route.max_output_tokens)
+        built = self._build(route, dialect)
         self._progress.dropped, self._progress.schema = built.dropped, built.schema
         answer: UpstreamAnswer | None = None
         self._is_interruptible = True
@@ -217,13 +221,13 @@ class Journey:
             elif answer:
                 await answer.close()
 
-    def _build(self, route: RouteRecord, dialect: Dialect, output_limit: int) -> Built:
+    def _build(self, route: RouteRecord, dialect: Dialect) -> Built:
         """Return the route's request. Raises UpstreamFault for what its provider does not take: another may."""
         try:
             return dialect.build(
                 self._call.chat.body,
                 model=route.upstream_model,
-                output_limit=output_limit,
+                output_limit=self._progress.output_limit,
                 rules=route.upstream.parameter_rules,
                 takes_schema=route.json_schema,
                 reasoning=self._call.chat.reasoning,

@@ -38,6 +38,8 @@ class Progress:
         self.provider_request_id = ""
         self.is_opened = False
         """True once the upstream has answered with the head of an answer."""
+        self.output_limit = 0
+        """What the current route may answer with, in tokens per choice."""
         self.dropped: list[str] = []
         self.stream: StreamRewriter | None = None
         self.whole: dict[str, Any] | None = None

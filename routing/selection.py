@@ -27,9 +27,9 @@ class Selection:
     def explain_none(self, model: ModelRecord) -> GatewayError:
         """Return the error for a request that has no candidate."""
         reasons = {skipped.reason for skipped in self.skipped}
-        if reasons <= {"cooldown"}:
+        if not reasons or "cooldown" in reasons:
             return GatewayError("no_healthy_route", retry_after=5)
-        lacking = ", ".join(sorted(reasons - {"cooldown"}))
+        lacking = ", ".join(sorted(reasons))
         problem = f"No route of {model.slug} on this site can carry this request: {lacking}."
         return GatewayError("invalid_request", problem)
 
@@ -38,17 +38,21 @@ def select_routes(
     model: ModelRecord,
     chat: ChatRequest,
     *,
+    likely_input: int,
     health: Health,
     chooser: random.Random,
 ) -> Selection:
     """Order the routes that can carry the request: by priority, inside a level by chance and weight.
 
-    Every healthy route of a level comes before the next level.
+    Every healthy route of a level comes before the next level. ``likely_input`` is a guess,
+    which only chooses between routes: whether the widest takes it, its provider says.
     """
+    widest = max((route.context_length for route in model.routes), default=0)
     skipped = []
     fitting = []
     for route in model.routes:
-        reason = _misfit(route, chat) or ("cooldown" if health.is_resting(route.upstream.slug) else "")
+        is_too_short = likely_input > route.context_length and route.context_length < widest
+        reason = _misfit(route, chat, is_too_short) or ("cooldown" if health.is_resting(route.upstream.slug) else "")
         if reason:
             skipped.append(Skipped(route, reason))
         else:
@@ -56,7 +60,7 @@ def select_routes(
     return Selection(_order(fitting, chooser), skipped)
 
 
-def _misfit(route: RouteRecord, chat: ChatRequest) -> str:
+def _misfit(route: RouteRecord, chat: ChatRequest, is_too_short: bool) -> str:
     """Return what the route lacks for this request, '' if nothing."""
     if chat.tools and not route.tools:
         return "no_tools"
@@ -66,7 +70,7 @@ def _misfit(route: RouteRecord, chat: ChatRequest) -> str:
         return "no_json_mode"
     if chat.output_limit and chat.output_limit > route.max_output_tokens:
         return "answer_too_long"
-    return ""
+    return "context_too_long" if is_too_short else ""
 
 
 def _order(routes: list[RouteRecord], chooser: random.Random) -> list[RouteRecord]:

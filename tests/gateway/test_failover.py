@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from routing.models import Route
+from routing.models import Model, Route
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import in_force
 from tests.upstream import refused_port
@@ -187,6 +187,47 @@ def test_a_request_that_no_route_can_carry_says_what_is_lacking(caller, add_rout
     reply = caller.chat(messages=[{"role": "user", "content": [image]}])
     assert (reply.status, reply.error["code"]) == (400, "invalid_request")
     assert "no_images" in reply.error["message"]
+
+
+def test_a_resting_route_beside_one_that_misfits_may_be_back_soon(caller, add_route):
+    add_route("resting", priority=1)
+    add_route("ok", priority=2, images=False)
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    messages = [{"role": "user", "content": [image]}]
+    caller.chat(messages=messages)
+    reply = caller.chat(messages=messages)
+    assert (reply.status, reply.error["code"]) == (503, "no_healthy_route")
+
+
+LONG = [{"role": "user", "content": "word " * 1000}]
+
+
+def test_a_route_whose_context_is_too_short_is_passed_over_for_a_wider_one(caller, add_route):
+    add_route("ok", priority=1, context_length=500)
+    wide = add_route("ok", priority=2)
+    assert outcomes(caller.chat().record) == [("answered", "")]
+    record = caller.chat(messages=LONG).record
+    assert outcomes(record) == [("skipped", "context_too_long"), ("answered", "")]
+    assert record.upstream == wide.upstream.slug
+
+
+def test_whether_the_widest_route_takes_a_long_request_its_provider_says(caller, add_route):
+    add_route("ok", context_length=500)
+    assert caller.chat(messages=LONG).status == 200
+
+
+def test_the_default_limit_is_no_more_than_the_route_can_answer(caller, add_route, upstream):
+    add_route("ok", max_output_tokens=300)
+    reply = caller.chat()
+    assert upstream.requests[0].body["max_tokens"] == 300
+    assert reply.headers["x-smartoken-output-limit"] == "300"
+
+
+def test_a_long_text_leaves_room_for_a_default_answer(caller, add_route, upstream):
+    add_route("ok", family="baichuan")
+    text = "word " * (Model.objects.get(family__slug="baichuan").context_length)
+    caller.chat(model="baichuan", messages=[{"role": "user", "content": text}])
+    assert upstream.requests[0].body["max_tokens"] >= 2048
 
 
 def test_the_demo_serves_only_an_empty_pool(caller, add_route):
