@@ -22,8 +22,8 @@ FIRST_YEAR, LAST_YEAR = 2000, 2999
 class USDField(forms.CharField):
     """An amount in US dollars as people write it; its value is in nano-dollars, None where nothing is written."""
 
-    def __init__(self, **options: Any) -> None:
-        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "no limit"})
+    def __init__(self, *, placeholder: str = "no limit", **options: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": placeholder})
         super().__init__(required=False, widget=widget, **options)
 
     def clean(self, value: Any) -> Any:
@@ -148,11 +148,21 @@ class ProfileForm(forms.ModelForm):
 
 
 class OrganizationForm(forms.ModelForm):
-    time_zone = forms.ChoiceField(help_text="Budget days and months begin at midnight there; times are shown in it.")
+    time_zone = forms.ChoiceField(
+        help_text="Budget days and months begin at midnight there; times are shown in it. "
+        "After a change, the open day and month end as they began, and the next may be longer."
+    )
+    low_balance_nanos = USDField(
+        label="Low balance in USD",
+        placeholder="never",
+        help_text="Owners and admins get a mail when less than this is available. Empty: never.",
+    )
 
     class Meta:
         model = Organization
-        fields = ["name", "time_zone"]
+        fields = ["name", "time_zone", "budget_alerts", "low_balance_nanos"]
+        labels = {"budget_alerts": "Mail at 80 % and 100 % of a budget"}
+        help_texts = {"budget_alerts": "To owners and admins, once for each day or month of a key."}
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -28,11 +28,20 @@ def find_membership(*, user: User, organization_id: int | None = None) -> Member
 
 
 @transaction.atomic
-def update_organization(*, organization: Organization, name: str, time_zone: str, actor: str) -> None:
-    """Rename it and move its days: windows that are open end as they began, the next follow the new zone."""
+def update_organization(
+    *,
+    organization: Organization,
+    name: str,
+    time_zone: str,
+    budget_alerts: bool,
+    low_balance_nanos: int | None,
+    actor: str,
+) -> None:
+    """Rename it, set its alerts and move its days: open windows end as they began, the next follow the new zone."""
     before = audit.read_stored(organization)
     organization.name, organization.time_zone = name.strip(), time_zone
-    organization.save(update_fields=["name", "time_zone"])
+    organization.budget_alerts, organization.low_balance_nanos = budget_alerts, low_balance_nanos
+    organization.save(update_fields=["name", "time_zone", "budget_alerts", "low_balance_nanos"])
     audit.record_changed(organization, before=before, actor=actor)
 
 

@@ -23,7 +23,7 @@ from accounts.members import update_organization
 from accounts.middleware import MemberRequest, audit_required, membership_required
 from accounts.models import APIKey, Membership
 from accounts.people import rename_user
-from billing import budgets, usage
+from billing import alerts, budgets, usage
 from billing.models import RefusalCount, UsageRecord
 from billing.money import format_usd
 from playground.samples import Sample, render_samples
@@ -57,6 +57,7 @@ def keys(request: MemberRequest) -> HttpResponse:
         "rows": _key_rows(list(found.annotate(used_at=usage.last_used())[:MAX_KEYS])),
         "with_revoked": with_revoked,
         "revoked": visible.filter(revoked_at__isnull=False).count(),
+        "alerts": alerts.list_alerts(membership=request.membership, kinds=alerts.BUDGET_KINDS),
     }
     return render(request, "accounts/keys.html", context)
 

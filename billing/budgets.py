@@ -10,17 +10,19 @@ budget more often, only a longer day in between.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import batched
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, OuterRef, Q, Subquery
 
 from accounts import audit, keys
 from accounts.models import APIKey, Organization
 from billing import locks, rows
 from billing.models import Hold, Limit
 
+KEYS_AT_ONCE = 20
 WINDOW_KINDS = (Limit.Kind.KEY_DAY, Limit.Kind.KEY_MONTH)
 SHORTEST: dict[str, timedelta] = {Limit.Kind.KEY_DAY: timedelta(hours=23), Limit.Kind.KEY_MONTH: timedelta(days=26)}
 """Days have 23 hours and more; a February's 28 days can lose 26 hours on a way once round the world."""
@@ -148,6 +150,21 @@ def _next_window(key: APIKey, kind: Limit.Kind, zone: ZoneInfo, now: datetime, l
 
 def _budget(key: APIKey, kind: str) -> int | None:
     return key.daily_budget_nanos if kind == Limit.Kind.KEY_DAY else key.monthly_budget_nanos
+
+
+def open_used_windows() -> int:
+    """Open the windows of today and this month for keys that used their last ones; return of how many keys.
+
+    Only for people to see: a request opens what it needs by itself.
+    """
+    now, used = rows.read_clock(), set[int]()
+    keys = APIKey.objects.filter(revoked_at=None, organization__closed_at=None)
+    for kind in WINDOW_KINDS:
+        last = Limit.objects.filter(key=OuterRef("pk"), kind=kind).order_by("-starts_at")
+        spent = Subquery(last.values_list(F("spent_nanos") + F("held_nanos"))[:1])
+        ended = keys.annotate(ends_at=Subquery(last.values("ends_at")[:1]), spent=spent)
+        used.update(ended.filter(ends_at__lte=now, spent__gt=0).values_list("pk", flat=True))
+    return sum(len(open_windows(chunk, skip_locked=True)) for chunk in batched(sorted(used), KEYS_AT_ONCE))
 
 
 @transaction.atomic

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from billing import alarms, retention, rollups, sweep
+from billing import alarms, alerts, budgets, mails, retention, rollups, sweep
 from billing.books import proofs
 from billing.books.reconcile import reconcile
 from billing.money import format_usd
@@ -57,6 +57,28 @@ def reconcile_charges() -> None:
 def mail_alarm(name: str, text: str) -> None:
     """Mail an alarm to the operator, at most once an hour."""
     alarms.mail_alarm(name=name, text=text)
+
+
+@shared_task(name="billing.tasks.reset_budgets")
+def reset_budgets() -> None:
+    """Open the windows that follow those that ended, and lift the alerts whose reason is gone."""
+    budgets.open_used_windows()
+    alerts.lift_alerts()
+
+
+@shared_task(name="billing.tasks.raise_alerts")
+def raise_alerts() -> None:
+    """Find budgets near their end and wallets that run low."""
+    alerts.raise_alerts()
+
+
+@shared_task(name="billing.tasks.send_mails")
+def send_mails() -> None:
+    """Mail the alerts that were not mailed yet."""
+    try:
+        mails.send_mails()
+    except OSError as error:
+        logger.warning("no mail could be sent: %s", type(error).__name__)
 
 
 @shared_task(name="billing.tasks.roll_up")

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.middleware import MemberRequest, membership_required
 from accounts.models import APIKey, Membership
-from billing import ledger, usage
+from billing import alerts, ledger, usage
 from playground.samples import Sample, render_samples
 from routing.models import Model
 from routing.snapshot import served_models
@@ -28,6 +28,7 @@ def show(request: MemberRequest) -> HttpResponse:
         "wallet": ledger.get_wallet(organization=membership.organization) if may_see_wallet else None,
         "spent": usage.sum_spent(membership=membership),
         "traffic": usage.count_traffic(membership=membership),
+        "alerts": alerts.list_alerts(membership=membership),
         "latest": latest,
         "samples": [] if latest else _first_samples(),
         "newest_key": None if latest else keys.order_by("-created_at", "-pk").first(),

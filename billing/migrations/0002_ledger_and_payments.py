@@ -298,6 +298,10 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
+            model_name='limit',
+            index=models.Index(fields=['ends_at'], name='windows_by_end'),
+        ),
+        migrations.AddIndex(
             model_name='topup',
             index=models.Index(fields=['organization', '-id'], name='top_ups_by_organization'),
         ),

@@ -104,7 +104,11 @@ class BillLine(models.Model):
 
 
 class Alert(models.Model):
-    """A limit that came to a threshold; a row, so that whoever comes first sends its mail, once."""
+    """A limit that came to a threshold; a row, so that whoever comes first sends its mail, once.
+
+    ``limit_nanos`` and ``spent_nanos`` say what a budget was and how much of it was spent; of a
+    low balance, the organization's line and the balance: by these one knows whether it has recovered.
+    """
 
     class Kind(models.TextChoices):
         BUDGET_80 = "budget_80", "80 % of a budget"

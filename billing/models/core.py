@@ -27,6 +27,7 @@ class Limit(models.Model):
     held_nanos = models.BigIntegerField(default=0)
 
     class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="windows_by_end")]
         constraints = [
             models.UniqueConstraint(fields=["organization"], condition=Q(kind="wallet"), name="one_wallet"),
             models.UniqueConstraint(fields=["key", "kind", "starts_at"], name="one_window"),

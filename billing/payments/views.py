@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.middleware import MemberRequest, wallet_required
-from billing import ledger, money, usage
+from billing import alerts, ledger, money, usage
 from billing.models import TopUp
 from billing.payments import checkout, codes, events, orders, receipts
 from billing.payments.forms import PayForm, RedeemForm
@@ -90,6 +90,7 @@ def _show_wallet(
         next(iter(sent.fields.values())).widget.attrs["autofocus"] = True
     context = {
         "wallet": wallet,
+        "alerts": alerts.list_alerts(membership=request.membership, kinds=[alerts.Kind.LOW_BALANCE]),
         "balance_nanos": (wallet.limit_nanos or 0) - wallet.spent_nanos,
         "can_pay": checkout.is_offered(),
         "pay_form": pay_form or PayForm(),

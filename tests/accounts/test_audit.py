@@ -78,10 +78,15 @@ def test_a_refused_change_leaves_no_entry(key):
     assert AuditEntry.objects.count() == count
 
 
+def change(organization, **fields):
+    same = {"name": "alice", "time_zone": "UTC", "budget_alerts": True, "low_balance_nanos": 10**9}
+    members.update_organization(organization=organization, actor="alice", **(same | fields))
+
+
 def test_an_entry_goes_with_its_change(alice):
     count = AuditEntry.objects.count()
     with transaction.atomic():
-        members.update_organization(organization=alice.organization, name="New", time_zone="UTC", actor="x")
+        change(alice.organization, name="New")
         assert AuditEntry.objects.count() == count + 1
         transaction.set_rollback(True)
     assert AuditEntry.objects.count() == count
@@ -90,9 +95,9 @@ def test_an_entry_goes_with_its_change(alice):
 def test_the_organizations_settings_are_told_from_what_was_stored(alice):
     organization = alice.organization
     organization.name = "A form writes into its row before anything is saved"
-    members.update_organization(organization=organization, name="New", time_zone="Asia/Tokyo", actor="alice")
-    assert last().before == {"name": "alice", "time_zone": "UTC"}
-    assert last().after == {"name": "New", "time_zone": "Asia/Tokyo"}
+    change(organization, name="New", time_zone="Asia/Tokyo", low_balance_nanos=None)
+    assert last().before == {"name": "alice", "time_zone": "UTC", "low_balance_nanos": 10**9}
+    assert last().after == {"name": "New", "time_zone": "Asia/Tokyo", "low_balance_nanos": None}
 
 
 def test_the_playground_key_is_made_once_by_whoever_comes_first(alice, carol):

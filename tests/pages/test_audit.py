@@ -61,6 +61,7 @@ def test_a_key_is_made_changed_and_revoked(alice, told):
 
 def test_the_organization_is_renamed(alice, told):
     given = {"form": "organization", "organization-name": "Acme", "organization-time_zone": "Asia/Tokyo"}
+    given |= {"organization-budget_alerts": "on", "organization-low_balance_nanos": "1"}
     for _ in range(2):
         alice.post("/console/settings/", given)
     before, after = ({"name": "alice", "time_zone": "UTC"}, {"name": "Acme", "time_zone": "Asia/Tokyo"})

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts import keys, people
 from accounts.models import APIKey, Membership, User
 from billing import budgets, ledger, pricing, usage
-from billing.models import Limit, Price, RefusalCount, UsageRecord
+from billing.models import Alert, Limit, Price, RefusalCount, UsageRecord
 from billing.money import NANOS
 
 PAGES = ["", "keys/", "keys/new/", "usage/", "wallet/", "settings/"]
@@ -312,6 +312,21 @@ def test_the_owner_names_the_organization_and_its_zone(alice, owner):
     assert (owner.organization.name, owner.organization.time_zone) == ("Lab", "Europe/Berlin")
 
 
+def test_the_owner_sets_what_is_mailed(alice, owner):
+    form = {"form": "organization", "organization-name": "Lab", "organization-time_zone": "UTC"}
+    alice.post("/console/settings/", form | {"organization-low_balance_nanos": "2.50"})
+    owner.organization.refresh_from_db()
+    assert (owner.organization.budget_alerts, owner.organization.low_balance_nanos) == (False, 2_500_000_000)
+    alice.post("/console/settings/", form | {"organization-budget_alerts": "on"})
+    owner.organization.refresh_from_db()
+    assert (owner.organization.budget_alerts, owner.organization.low_balance_nanos) == (True, None)
+
+
+def test_a_low_balance_that_is_no_amount_is_named(alice, owner):
+    form = {"form": "organization", "organization-name": "Lab", "organization-time_zone": "UTC"}
+    assert "is not an amount" in text(alice.post("/console/settings/", form | {"organization-low_balance_nanos": "x"}))
+
+
 @pytest.mark.parametrize(
     ("name", "zone", "problem"),
     [("", "UTC", "This field is required."), ("Lab", "Mars/Olympus", "Select a valid choice")],
@@ -347,3 +362,38 @@ def test_a_refund_is_shown_in_the_wallet_and_with_its_request(alice, owner, reco
     page = text(alice.get(f"/console/usage/{row.pk}/"))
     assert "Refunded" in page
     assert "−$0.000635" in page
+
+
+@pytest.fixture
+def key(owner: Membership) -> APIKey:
+    made, _ = keys.create_key(organization=owner.organization, created_by=owner.user, name="Nightly")
+    return made
+
+
+def raise_alert(key: APIKey, kind: str) -> None:
+    """Let this alert be open of the key's day, or of its organization's wallet."""
+    limits = budgets.open_windows([key.pk])[key.pk]
+    Limit.objects.filter(pk=limits.day_id).update(limit_nanos=NANOS, spent_nanos=NANOS)
+    Alert.objects.create(
+        organization=key.organization,
+        limit_id=limits.wallet_id if kind == "low_balance" else limits.day_id,
+        kind=kind,
+        limit_nanos=NANOS,
+        spent_nanos=NANOS,
+        raised_at=timezone.now(),
+    )
+
+
+@pytest.mark.parametrize("address", ["", "keys/"])
+def test_a_spent_budget_has_a_notice(alice, catalogue, key, address):
+    assert "is spent ($1.00 of $1.00)" not in text(alice.get(f"/console/{address}"))
+    raise_alert(key, "budget_100")
+    page = text(alice.get(f"/console/{address}"))
+    assert "is spent ($1.00 of $1.00)" in page and f'href="/console/keys/{key.pk}/">Change the budget' in page
+
+
+@pytest.mark.parametrize("address", ["", "wallet/"])
+def test_a_low_balance_has_a_notice(alice, catalogue, key, address):
+    ledger.grant(organization=key.organization, nanos=NANOS // 2, actor="test")
+    raise_alert(key, "low_balance")
+    assert "Less than $1.00 is available: $0.5000" in text(alice.get(f"/console/{address}"))
