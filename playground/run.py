@@ -6,21 +6,23 @@ and the wallet hold for it as for any other.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
 from accounts.keys import KeyRecord, build_record, playground_key
 from routing import endpoints, sse
 from routing.call import Call
+from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
 from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
 from routing.requests import check_chat, parse_chat
-from routing.runtime import get_runtime
+from routing.runtime import Runtime
 
 QUEUED_PIECES = 64
 SENT = ("model", "messages", "temperature", "max_tokens", "reasoning_effort")
@@ -92,7 +94,8 @@ async def run(request: HttpRequest) -> HttpResponseBase:
     request_id = make_request_id()
     try:
         response = await _run(request, request_id)
-    except GatewayError as error:
+    except Exception as found:
+        error = explain(found)
         content = error.body(str(request_id), f"{settings.SMARTOKEN_URL}/docs/errors/")
         response = JsonResponse(content, status=error.status)
     response["X-Request-Id"] = str(request_id)
@@ -100,24 +103,34 @@ async def run(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-async def _run(request: HttpRequest, request_id: Any) -> HttpResponseBase:
+async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
     key = await sync_to_async(_find_key)(request)
-    runtime = get_runtime()
-    if runtime is None or runtime.is_draining:
-        raise GatewayError("shutting_down")
-    raw = request.body
+    runtime = open_runtime()
+    check_sight(runtime)
+    check_key(key, request.META["REMOTE_ADDR"])
+    with counted_refusals(runtime, key):
+        check_rate(await runtime.rates.hit(key))
+        client = PageClient()
+        call = _read_call(request, request_id, key, runtime)
+        return await _start(Journey(runtime, call, client), client)
+
+
+def _read_call(request: HttpRequest, request_id: UUID, key: KeyRecord, runtime: Runtime) -> Call:
+    """Return what the page asks for. Raises GatewayError."""
+    try:
+        raw = request.body
+    except RequestDataTooBig:
+        raise GatewayError("request_too_large", "The Playground takes no conversation as long as this.") from None
     asked = parse_chat(raw).body
     body = {name: asked[name] for name in SENT if asked.get(name) is not None} | {"stream": True}
     chat = check_chat(body, len(raw))
-    client = PageClient()
-    call = Call(
+    return Call(
         id=request_id,
         key=key,
         chat=chat,
         model=endpoints.find_model(runtime.snapshot, key, chat.model),
         own_address=tuple(request.scope["server"]),  # type: ignore[attr-defined]
     )
-    return await _start(Journey(runtime, call, client), client)
 
 
 def _find_key(request: HttpRequest) -> KeyRecord:
@@ -148,8 +161,8 @@ async def _start(journey: Journey, client: PageClient) -> HttpResponseBase:
 async def _run_journey(journey: Journey, client: PageClient) -> GatewayError | None:
     try:
         await journey.run()
-    except GatewayError as error:
-        return error
+    except Exception as error:
+        return explain(error)
     finally:
         client.end()
     return None

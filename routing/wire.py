@@ -5,29 +5,27 @@ gets OpenAI's error shape: uvicorn's own plain text is never seen.
 """
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError
 
 from accounts.keys import KeyRecord
 from accounts.ratelimit import RateState
 from routing import endpoints, sse
 from routing.call import Call
+from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
 from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
 from routing.network import client_address, is_secure
 from routing.replays import read_claim
 from routing.requests import parse_chat
-from routing.runtime import Runtime, get_runtime
+from routing.runtime import Runtime
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -49,8 +47,6 @@ CORS: Headers = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", EXPOSED.encode()),
 ]
-
-logger = logging.getLogger(__name__)
 
 
 class Disconnected(Exception):
@@ -130,16 +126,10 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     exchange = Exchange(scope, receive, send)
     try:
         await _route(exchange)
-    except GatewayError as error:
-        await _fail(exchange, error)
     except Disconnected:
         return
-    except DatabaseError as error:
-        logger.error("database on /v1: %s", type(error).__name__)
-        await _fail(exchange, GatewayError("ledger_unavailable", retry_after=2))
     except Exception as error:
-        logger.exception("unexpected on /v1: %s", type(error).__name__)
-        await _fail(exchange, GatewayError("internal_error"))
+        await _fail(exchange, explain(error))
 
 
 async def _fail(exchange: Exchange, error: GatewayError) -> None:
@@ -154,9 +144,7 @@ async def _route(exchange: Exchange) -> None:
         return
     if settings.SECURE and not is_secure(exchange.scope, exchange.headers):
         raise GatewayError("https_required")
-    runtime = get_runtime()
-    if runtime is None or runtime.is_draining:
-        raise GatewayError("shutting_down", retry_after=2)
+    runtime = open_runtime()
     path = exchange.path.rstrip("/") or "/v1"
     if path == "/v1" and exchange.method in ("GET", "HEAD"):
         about = {"object": "gateway", "name": "SmarToken", "docs": f"{settings.SMARTOKEN_URL}/docs/"}
@@ -196,22 +184,11 @@ async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
 async def _chat(exchange: Exchange, runtime: Runtime) -> None:
     """Key first, then the body: nobody unknown may make the server read 32 MB."""
     key = await _find_key(exchange, runtime)
-    try:
+    with counted_refusals(runtime, key):
         rate = await runtime.rates.hit(key)
-        rate_headers = describe_rate(rate)
-        exchange.out += rate_headers
-        if rate and not rate.is_allowed:
-            raise GatewayError(
-                "rate_limit_exceeded",
-                f"This key may make {rate.limit} requests a minute.",
-                details={"limit_source": "requests_per_minute", "resets_in_seconds": round(rate.reset_seconds, 1)},
-                retry_after=int(rate.reset_seconds) + 1,
-            )
+        exchange.out += describe_rate(rate)
+        check_rate(rate)
         await _chat_with_key(exchange, runtime, key)
-    except GatewayError as error:
-        if error.status < 500:
-            runtime.refusals.add(key, error.code)
-        raise
 
 
 async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -> None:
@@ -301,8 +278,7 @@ async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
         raise GatewayError(
             "invalid_api_key", "No API key was sent. Send it as `Authorization: Bearer sk-smt-…`, never in the address."
         )
-    if runtime.watch.is_blind:
-        raise GatewayError("ledger_unavailable", retry_after=2)
+    check_sight(runtime)
     key = runtime.keys.remember(secret) or await _look_up(secret, exchange, runtime)
     check_key(key, client_address(exchange.scope, exchange.headers))
     return key
@@ -319,18 +295,6 @@ async def _look_up(secret: str, exchange: Exchange, runtime: Runtime) -> KeyReco
         runtime.rates.note_guess(address)
         raise GatewayError("invalid_api_key", "This API key is not known here. Check it, or make one in the console.")
     return key
-
-
-def check_key(key: KeyRecord, address: str) -> None:
-    """Raise GatewayError for a key that may not be used now, or not from this address."""
-    if key.is_revoked:
-        raise GatewayError("invalid_api_key", "This API key was revoked. Make a new one in the console.")
-    if key.expires_at and key.expires_at <= datetime.now(UTC):
-        raise GatewayError("invalid_api_key", "This API key has expired. Make a new one in the console.")
-    if key.is_closed:
-        raise GatewayError("organization_closed")
-    if not key.allows_address(address):
-        raise GatewayError("address_not_allowed", f"This key may not be used from {address}.")
 
 
 async def _body_parts(exchange: Exchange) -> Any:

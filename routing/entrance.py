@@ -1,0 +1,74 @@
+"""What every request for an answer passes first, whoever asks: a client of `/v1` or a page of the Playground."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from django.db import DatabaseError
+
+from accounts.keys import KeyRecord
+from accounts.ratelimit import RateState
+from routing.errors import GatewayError
+from routing.runtime import Runtime, get_runtime
+
+logger = logging.getLogger(__name__)
+
+
+def open_runtime() -> Runtime:
+    """Return this process's services. Raises GatewayError where it takes no more requests."""
+    runtime = get_runtime()
+    if runtime is None or runtime.is_draining:
+        raise GatewayError("shutting_down", retry_after=2)
+    return runtime
+
+
+def check_sight(runtime: Runtime) -> None:
+    """Raise GatewayError while nobody can tell whether keys and prices have changed."""
+    if runtime.watch.is_blind:
+        raise GatewayError("ledger_unavailable", retry_after=2)
+
+
+def check_key(key: KeyRecord, address: str) -> None:
+    """Raise GatewayError for a key that may not be used now, or not from this address."""
+    if key.is_revoked:
+        raise GatewayError("invalid_api_key", "This API key was revoked. Make a new one in the console.")
+    if key.expires_at and key.expires_at <= datetime.now(UTC):
+        raise GatewayError("invalid_api_key", "This API key has expired. Make a new one in the console.")
+    if key.is_closed:
+        raise GatewayError("organization_closed")
+    if not key.allows_address(address):
+        raise GatewayError("address_not_allowed", f"This key may not be used from {address}.")
+
+
+def check_rate(rate: RateState | None) -> None:
+    """Raise GatewayError for a request above the key's limit; ``rate`` is None for a key without one."""
+    if rate and not rate.is_allowed:
+        raise GatewayError(
+            "rate_limit_exceeded",
+            f"This key may make {rate.limit} requests a minute.",
+            details={"limit_source": "requests_per_minute", "resets_in_seconds": round(rate.reset_seconds, 1)},
+            retry_after=int(rate.reset_seconds) + 1,
+        )
+
+
+@contextmanager
+def counted_refusals(runtime: Runtime, key: KeyRecord) -> Iterator[None]:
+    """Count for the key what is refused within; what is our own fault is no refusal."""
+    try:
+        yield
+    except GatewayError as error:
+        if error.status < 500:
+            runtime.refusals.add(key, error.code)
+        raise
+
+
+def explain(error: Exception) -> GatewayError:
+    """Return what the client is told, whatever broke; what is no answer of ours is logged."""
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, DatabaseError):
+        logger.error("database on a request's way: %s", type(error).__name__)
+        return GatewayError("ledger_unavailable", retry_after=2)
+    logger.error("unexpected on a request's way: %s", type(error).__name__, exc_info=error)
+    return GatewayError("internal_error")

@@ -1,0 +1,91 @@
+"""The Playground's call: the same journey and the same rules as `/v1`, for a signed-in person over a real socket."""
+
+import json
+
+import httpx
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts import keys
+from accounts.models import APIKey
+from billing.models import RefusalCount, UsageRecord
+from playground import run
+from routing.runtime import get_runtime
+from tests.gateway.callers import Reply, chat_body, eventually
+
+TOKEN = "t" * 32
+
+
+class Visitor:
+    """A signed-in person's browser on the Playground's page."""
+
+    def __init__(self, url, user):
+        session = Client()
+        session.force_login(user)
+        self.url = f"{url}/playground/run/"
+        cookies = {"sessionid": session.cookies["sessionid"].value, "csrftoken": TOKEN}
+        self.headers = {
+            "cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+            "x-csrftoken": TOKEN,
+            "content-type": "application/json",
+        }
+
+    def ask(self, **body):
+        return Reply(httpx.post(self.url, headers=self.headers, content=json.dumps(chat_body(body)), timeout=30))
+
+
+@pytest.fixture
+def visitor(gateway, member, wallet):
+    return Visitor(gateway.url, member.user)
+
+
+@pytest.fixture
+def playground_key(member):
+    return keys.playground_key(organization=member.organization, user=member.user)
+
+
+def test_it_is_answered_and_charged_as_v1_is(visitor, add_route, wallet, member):
+    add_route("ok")
+    reply = visitor.ask()
+    assert (reply.status, reply.content, reply.is_done) == (200, "Hello from upstream", True)
+    record = UsageRecord.objects.get(organization=member.organization)
+    assert (record.user, record.charge_nanos) == (member.user, wallet.spent)
+
+
+def test_a_revoked_playground_key_is_refused(visitor, playground_key):
+    keys.revoke_key(key=playground_key)
+    reply = visitor.ask()
+    assert (reply.status, reply.error["code"]) == (401, "invalid_api_key")
+
+
+def test_an_expired_playground_key_is_refused(visitor, playground_key):
+    APIKey.objects.filter(pk=playground_key.pk).update(expires_at=timezone.now())
+    assert visitor.ask().error["code"] == "invalid_api_key"
+
+
+def test_its_requests_per_minute_count_and_its_refusals_too(visitor, playground_key, add_route):
+    add_route("ok")
+    APIKey.objects.filter(pk=playground_key.pk).update(requests_per_minute=1)
+    assert visitor.ask().status == 200
+    reply = visitor.ask()
+    assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
+    eventually(lambda: RefusalCount.objects.filter(key=playground_key, code="rate_limit_exceeded").exists())
+
+
+def test_it_answers_nothing_while_changes_can_not_be_seen(visitor, monkeypatch):
+    monkeypatch.setattr(type(get_runtime().watch), "is_blind", True)
+    reply = visitor.ask()
+    assert (reply.status, reply.error["code"]) == (503, "ledger_unavailable")
+
+
+def test_whatever_breaks_the_page_gets_json(visitor, monkeypatch):
+    monkeypatch.setattr(run, "playground_key", None)
+    reply = visitor.ask()
+    assert (reply.status, reply.error["code"]) == (500, "internal_error")
+
+
+def test_a_conversation_that_is_too_long_is_told_so(visitor, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    reply = visitor.ask(messages=[{"role": "user", "content": "long " * 100}])
+    assert (reply.status, reply.error["code"]) == (413, "request_too_large")
