@@ -4,7 +4,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from playground.comparison import list_rows, served_names
 from playground.samples import render_preview, render_samples
@@ -31,3 +32,8 @@ def home(request: HttpRequest) -> HttpResponse:
         context["preview"] = render_preview(row)
         context["samples"] = render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL)
     return render(request, "smartoken/home.html", context)
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Lead those who ask at the old address to the icon that every page names."""
+    return redirect(static("img/favicon.svg"))

@@ -221,6 +221,25 @@ UNFOLD = {
     "SITE_HEADER": "SmarToken admin",
     "SITE_URL": "/",
     "STYLES": [lambda request: static("css/admin.css")],
+    # The site's vermilion and warm greys (static/css/tokens.css), in unfold's steps.
+    "COLORS": {
+        "primary": {
+            "50": "#fdf4f1",
+            "100": "#fbe9e4",
+            "200": "#f6cfc4",
+            "300": "#f0a894",
+            "400": "#ff7a59",
+            "500": "#d9472a",
+            "600": "#c0341a",
+            "700": "#a32a13",
+            "800": "#7e2413",
+            "900": "#5a1d11",
+            "950": "#2b1a16",
+        },
+    },
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")},
+    ],
 }
 
 LOGGING = {

@@ -8,6 +8,7 @@ from smartoken.setup import admin_setup
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("favicon.ico", home.favicon),
     path("", include("playground.urls")),
     path("console/", dashboard.show, name="dashboard"),
     path("", include("accounts.urls")),

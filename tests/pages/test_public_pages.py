@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.test import Client, RequestFactory
 from django.utils.html import strip_tags
 from django.views.defaults import server_error
@@ -173,3 +174,9 @@ def test_sign_up_can_be_closed(client, db, settings):
     settings.SIGNUP = "closed"
     html = read(client, "/accounts/signup/")
     assert "Sign-up is closed" in html and "<form" not in html
+
+
+def test_the_old_address_of_the_icon_leads_to_it(client, db):
+    response = client.get("/favicon.ico")
+    assert response.status_code == 302
+    assert finders.find(response.headers["Location"].removeprefix("/static/"))
