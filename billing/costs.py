@@ -35,9 +35,7 @@ class CostRecord:
     rate: int | None
 
     def describe(self, tokens: Tokens) -> dict[str, Any]:
-        """Return the cost columns of a usage record; none where nothing was counted."""
-        if not (tokens.input or tokens.output):
-            return {}
+        """Return the cost columns of a usage record."""
         nanos = money.charge(tokens.input, tokens.cached, tokens.output, self.micros)
         return {
             "cost": money.to_decimal(nanos),

@@ -4,7 +4,7 @@ Amounts are integers in nano-dollars; prices are integers in micro-dollars per
 1M tokens, so that one token at price p costs p / 1000 nano-dollars.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 NANOS = 10**9
 MICROS = 10**6
@@ -80,3 +80,9 @@ def to_decimal(nanos: int) -> Decimal:
 def convert(nanos: int, rate: int) -> int:
     """Return nano-dollars for billionths of a unit that is worth ``rate`` nano-dollars, rounded up."""
     return min(-(-nanos * rate // NANOS), MAX_COST)
+
+
+def to_nanos(amount: Decimal, rate: Decimal) -> int:
+    """Return nano-dollars for an amount of units that are worth ``rate`` US dollars each, to the nearest."""
+    exact = Context(prec=60)
+    return int(exact.multiply(exact.multiply(amount, rate), Decimal(NANOS)).to_integral_value(ROUND_HALF_EVEN))

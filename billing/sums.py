@@ -32,6 +32,7 @@ class Sums:
     completed: int = 0
     failed: int = 0
     estimated: int = 0
+    estimated_tokens: int = 0
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
@@ -86,6 +87,11 @@ def sum_model(*, model: str, since: datetime) -> Sums:
     return _sum(rollups, records, since, NEVER, ())[()]
 
 
+def sum_site(*, since: datetime, until: datetime, group_by: tuple[str, ...]) -> dict[tuple[Any, ...], Sums]:
+    """Return what ``sum_usage`` does of all organizations together, for the operator."""
+    return _sum(Rollup.objects.all(), UsageRecord.objects.all(), since, until, group_by)
+
+
 def _sum(
     rollups: "QuerySet[Rollup]",
     records: "QuerySet[UsageRecord]",
@@ -138,12 +144,14 @@ def _sum_rollups(rollups: "QuerySet[Rollup]", *by: str) -> QuerySet:
 
 def sum_records(records: "QuerySet[UsageRecord]", *by: str) -> QuerySet:
     """Return the records summed by these columns: rows of them and the figures, in the order of FIGURES."""
+    estimated = ~Q(count_source=UsageRecord.CountSource.PROVIDER)
     timed = Q(status=UsageRecord.Status.COMPLETED, stream=True, first_token_ms__isnull=False)
     sums = {
         "requests": Count("pk"),
         "completed": Count("pk", filter=Q(status=UsageRecord.Status.COMPLETED)),
         "failed": Count("pk", filter=Q(status=UsageRecord.Status.FAILED)),
-        "estimated": Count("pk", filter=~Q(count_source=UsageRecord.CountSource.PROVIDER)),
+        "estimated": Count("pk", filter=estimated),
+        "estimated_tokens": Sum(F("input_tokens") + F("output_tokens"), filter=estimated),
         "costed": Count("cost_nanos"),
         "first_token_ms": Sum("first_token_ms", filter=timed),
         "timed": Count("pk", filter=timed),

@@ -9,6 +9,7 @@ They read these, which a check of everything and one since a stored proof fill d
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from billing import rows
 from billing.books.payments import payment_rules
@@ -242,7 +243,12 @@ def find_differences(sql: str, scope: Scope) -> tuple[int, list[Difference]]:
     count = len(found)
     if count > MOST_ROWS:
         count = rows.execute(f"WITH {tables} SELECT COUNT(*) FROM ({sql}) broken", parameters)[0][0]
-    return count, [Difference(str(row[0]), _plain(row[1]), _plain(row[2])) for row in found[:MOST_ROWS]]
+    return count, [Difference(_name(row[0]), _plain(row[1]), _plain(row[2])) for row in found[:MOST_ROWS]]
+
+
+def _name(id_: Any) -> str:
+    """Return a row's id; SQLite stores a request's without its dashes."""
+    return str(UUID(id_)) if isinstance(id_, str) and len(id_) == 32 else str(id_)
 
 
 def _plain(value: Any) -> int | str:

@@ -123,6 +123,7 @@ class Rollup(models.Model):
     completed = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
     estimated = models.BigIntegerField(default=0, help_text="Requests whose tokens the provider did not count.")
+    estimated_tokens = models.BigIntegerField(default=0, help_text="Input and output of the requests in `estimated`.")
     input_tokens = models.BigIntegerField(default=0)
     cached_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)

@@ -64,6 +64,7 @@ def add_up(records, place: Callable[[UsageRecord], tuple[Any, ...]]) -> dict[tup
             "completed": record.status == "completed",
             "failed": record.status == "failed",
             "estimated": record.count_source != "provider",
+            "estimated_tokens": (record.count_source != "provider") * (record.input_tokens + record.output_tokens),
             "costed": record.cost_nanos is not None,
             "cost_nanos": record.cost_nanos or 0,
             "first_token_ms": record.first_token_ms if timed else 0,

@@ -28,8 +28,8 @@ def test_without_a_rate_only_the_providers_currency_is_known():
     assert (cost["cost"], cost["cost_nanos"]) == (Decimal("0.000002"), None)
 
 
-def test_what_nobody_counted_has_no_cost():
-    assert YUAN.describe(Tokens()) == {}
+def test_what_nobody_counted_costs_nothing():
+    assert YUAN.describe(Tokens()) == {"cost": 0, "cost_currency": "CNY", "cost_nanos": 0}
 
 
 def test_a_senseless_cost_still_fits_into_its_columns():

@@ -77,7 +77,7 @@ def test_a_record_without_its_entry_is_found(traffic) -> None:
     record = UsageRecord.objects.get(charge_nanos=0)
     UsageRecord.objects.filter(pk=record.pk).update(charge_nanos=7)
     [row] = broken()["record's charge is not the sum of its entries"]
-    assert (uuid.UUID(row.id), row.found, row.expected) == (record.pk, 7, 0)
+    assert row == (str(record.pk), 7, 0)
 
 
 def test_a_charge_without_its_record_is_found(traffic) -> None:
@@ -118,7 +118,7 @@ def test_an_entry_of_somebody_elses_wallet_is_found(traffic, make_key) -> None:
 def test_a_hold_that_says_something_else_is_found(traffic, state, fields, rule) -> None:
     hold = Hold.objects.get(state=state)
     Hold.objects.filter(pk=hold.pk).update(**fields)
-    assert uuid.UUID(broken()[rule][0].id) == hold.pk
+    assert broken()[rule][0].id == str(hold.pk)
 
 
 def test_a_hold_that_is_open_behind_its_record_is_found(traffic) -> None:

@@ -79,3 +79,9 @@ def test_a_models_sums_leave_the_demo_out(write, clock) -> None:
     assert sums.sum_model(model="kimi", since=NOON).requests == 1
     rollups.roll_up()
     assert sums.sum_model(model="kimi", since=NOON).requests == 1
+
+
+def test_the_operators_sums_are_those_of_all_organizations(traffic) -> None:
+    found = sums.sum_site(since=NOON, until=NOON + timedelta(days=2), group_by=("hour", "upstream"))
+    expected = add_up(UsageRecord.objects.all(), lambda record: (place_of(record)[0], record.upstream))
+    assert found == expected
