@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from billing import idempotency, rows
 from billing.books.chunks import write_in_chunks
 from billing.models import Heartbeat, Hold, Mark, RefusalCount, UsageRecord
-from billing.sums import ROLLED_UP, floor_hour
+from billing.sums import EPOCH, ROLLED_UP, floor_hour
 
 USAGE_KEPT_SINCE = "usage_kept_since"
 """Name of the mark from which on every charge has its usage record; behind it records may be gone."""
@@ -35,6 +35,11 @@ def forget_old() -> dict[str, int]:
         "refusal counts": _delete(RefusalCount.objects.filter(minute__lt=now - REFUSALS_KEPT).order_by("pk")),
         "heartbeats": _delete(Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS_KEPT).order_by("pk")),
     }
+
+
+def read_kept_since() -> datetime:
+    """Return the instant from which on every charge has its usage record."""
+    return Mark.objects.filter(name=USAGE_KEPT_SINCE).values_list("at", flat=True).first() or EPOCH
 
 
 def _forget_usage(now: datetime) -> int:

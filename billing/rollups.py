@@ -10,13 +10,14 @@
 import logging
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched
+from time import monotonic, sleep
 from typing import Any
 
 from django.db import transaction
 
 from billing import rows
 from billing.models import Mark, Rollup, UsageRecord
-from billing.retention import USAGE_KEPT_SINCE
+from billing.retention import read_kept_since
 from billing.sums import EPOCH, FIGURES, HOUR, ROLLED_UP, floor_hour, sum_records
 
 REBUILT = "usage_rebuilt"
@@ -27,6 +28,8 @@ NOTE_FORMAT = f"{NOTE}%Y-%m-%dT%H"
 CHUNK = 5000
 MOST_GROUPS = 400
 """With more groups a chunk is halved: on SQLite everybody waits for who writes."""
+PAUSES = 2
+"""So many times as long as it wrote a chunk, it lets others write: the first run has many chunks."""
 LAG = timedelta(seconds=10)
 logger = logging.getLogger(__name__)
 
@@ -96,12 +99,13 @@ def _add_chunk(horizon: datetime) -> int:
     if begins_at is None:
         return 0
     until, groups = _read_chunk(begins_at, min(horizon, floor_hour(begins_at) + HOUR), CHUNK)
-    number = _count(groups)
+    number, began_at = _count(groups), monotonic()
     with transaction.atomic():
         _move_mark(ROLLED_UP, mark, until)
         if UsageRecord.objects.filter(created_at__gte=mark, created_at__lt=until).count() != number:
             raise ElsewhereError
         _write(floor_hour(begins_at), groups, "{0} = billing_rollup.{0} + excluded.{0}")
+    sleep(PAUSES * (monotonic() - began_at))
     return number
 
 
@@ -138,7 +142,7 @@ def _rebuild_hour(hour: datetime, note: Mark | None = None) -> None:
     with transaction.atomic():
         _move_mark(ROLLED_UP, mark, mark)
         _move_mark(REBUILT, version, version + INSTANT)
-        if hour >= _read_mark(USAGE_KEPT_SINCE):
+        if hour >= read_kept_since():
             for place in stored.keys() - wanted.keys():
                 rollups.filter(**dict(zip(PLACE, place, strict=True))).delete()
             changed = {place: figures for place, figures in wanted.items() if stored.get(place) != figures}

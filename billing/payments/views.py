@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.middleware import MemberRequest, wallet_required
-from billing import alerts, ledger, money, usage
+from billing import alerts, ledger, money, retention, usage
 from billing.models import TopUp
 from billing.payments import checkout, codes, events, orders, receipts
 from billing.payments.forms import PayForm, RedeemForm
@@ -99,6 +99,7 @@ def _show_wallet(
         "was_cancelled": "cancelled" in request.GET,
         "looks_again": _is_awaited(request, order),
         "has_receipts": TopUp.objects.visible_to(request.membership).filter(state=TopUp.State.PAID).exists(),
+        "records_since": retention.read_kept_since(),
         "page": usage.list_entries(membership=request.membership, after=request.GET.get("after", "")),
         "is_later_page": "after" in request.GET,
     }

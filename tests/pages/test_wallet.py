@@ -1,16 +1,18 @@
 """The wallet's page: what may be spent, and every way to add to it."""
 
 import re
+import uuid
 from html import unescape
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts import attempts, members, people
 from accounts.models import Membership, User
-from billing import ledger
+from billing import ledger, retention
 from billing.ledger import get_wallet
-from billing.models import RedeemCode
+from billing.models import LedgerEntry, Mark, RedeemCode
 from billing.payments import codes
 
 WALLET = "/console/wallet/"
@@ -110,3 +112,21 @@ def test_entries_have_names_for_people(alice, owner):
         assert f"<td>{name}</td>" in page
     assert page.count("-$1.00") == 2
     assert "root" not in page
+
+
+def test_charges_lead_to_their_requests_as_long_as_those_are_kept(alice, owner):
+    request, wallet = uuid.uuid4(), get_wallet(organization=owner.organization)
+    LedgerEntry.objects.create(
+        organization=owner.organization,
+        wallet=wallet,
+        kind="charge",
+        amount_nanos=-7,
+        reference=str(request),
+        request=request,
+        actor="gateway",
+        created_at=timezone.now(),
+    )
+    assert f'href="/console/usage/{request}/"' in text(alice.get(WALLET))
+    Mark.objects.create(name=retention.USAGE_KEPT_SINCE, at=timezone.now())
+    page = text(alice.get(WALLET))
+    assert str(request) in page and "/console/usage/" not in page.replace('"/console/usage/"', "")
