@@ -35,10 +35,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _live(receive, send)
         return
     path = scope["path"]
-    if path == "/v1" or path.startswith("/v1/") or is_slip(path):
-        await gateway(scope, receive, send)
-    elif path.startswith(demo.PATH):
+    if path.startswith(demo.PATH):
         await demo.demo_provider(scope, receive, send)
+    elif path == "/v1" or path.startswith("/v1/") or is_slip(path):
+        await gateway(scope, receive, send)
     elif path.startswith("/health/"):
         await health.answer(scope, send)
     else:
