@@ -63,14 +63,14 @@ def insert(
 
 
 def set_guards() -> None:
-    """Bound how long this transaction waits for a row that somebody else has locked; make its COMMIT durable.
+    """Bound how long this transaction waits for a locked row and for a statement; make its COMMIT durable.
 
-    Both are for this transaction alone, whatever the server, the role or a pooler say.
+    All are for this transaction alone, whatever the server, the role or a pooler say.
     """
     if is_postgresql():
         execute(
-            "SELECT set_config('lock_timeout', '100ms', true), set_config('synchronous_commit', "
-            "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
+            "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '2s', true), "
+            "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
             "ELSE current_setting('synchronous_commit') END, true)"
         )
 

@@ -17,19 +17,18 @@ not read, by its task being cancelled with a reason set: nothing else cancels it
 import asyncio
 import logging
 import time
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from billing import idempotency, money
-from billing.batcher import LedgerUnavailableError, OverloadedError
-from billing.holds import Admission, Refusal
-from billing.idempotency import Conflict, Recorded
+from billing.holds import Admission
+from billing.idempotency import Recorded
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
-from routing.answers import budget_headers, describe_answer, refusal_error
+from routing.admission import admit
+from routing.answers import budget_headers, describe_answer
 from routing.call import Call
-from routing.charges import build_settlement, learn
+from routing.charges import build_settlement, learn, queue_settlement
 from routing.client import Client, Headers
 from routing.dialects.base import Built, Dialect, Meaning, UpstreamFault
 from routing.dialects.messages import find_lost
@@ -38,7 +37,7 @@ from routing.errors import GatewayError
 from routing.estimates import text_size
 from routing.patience import explain_silence, find_overdue, needs_comment
 from routing.progress import Progress
-from routing.replays import Recorder, conflict_error, replay, usage_without_cost
+from routing.replays import Recorder, replay, usage_without_cost
 from routing.rewrite import StreamRewriter, usage_object
 from routing.runtime import Runtime
 from routing.selection import select_routes
@@ -89,7 +88,7 @@ class Journey:
         if not chosen.candidates and not await self._is_claimed():
             raise chosen.explain_none(call.model)
         await self._recall_reasoning()
-        decision = await self._admit()
+        decision = await admit(runtime, call)
         if isinstance(decision, Recorded):
             assert self._recorder
             await replay(decision, recorder=self._recorder, reader=runtime.reader)
@@ -114,38 +113,13 @@ class Journey:
         claim = self._call.claim
         return claim is not None and await self._runtime.reader.run(idempotency.is_claimed, self.key_id, claim)
 
-    async def _admit(self) -> Admission | Recorded:
-        """Hold the most this request can cost, or find its answer recorded. Raises GatewayError."""
-        try:
-            future = self._runtime.ledger.admit(self._call.hold_request(self._runtime.estimator))
-            decision = await asyncio.shield(future)
-        except OverloadedError:
-            raise GatewayError("overloaded", retry_after=1) from None
-        except LedgerUnavailableError:
-            raise GatewayError("ledger_unavailable", retry_after=2) from None
-        except asyncio.CancelledError:
-            future.add_done_callback(self._release_late)
-            raise
-        if isinstance(decision, Refusal):
-            raise refusal_error(decision, may_see_wallet=self._call.key.may_see_wallet)
-        if isinstance(decision, Conflict):
-            raise conflict_error(decision)
-        assert isinstance(decision, Admission | Recorded)
-        return decision
-
-    def _release_late(self, future: "asyncio.Future[Any]") -> None:
-        """Give back a hold that was granted after its journey had been cancelled."""
-        if not future.cancelled() and not future.exception() and isinstance(future.result(), Admission):
-            self._admission = future.result()
-            self._queue(self._settlement(Ending.client_left()))
-
     async def _reach_end(self, candidates: list[RouteRecord]) -> Ending:
         """Try the routes; whatever breaks in between, the hold must end with what was delivered."""
         try:
             return await self._try_routes(candidates)
         except asyncio.CancelledError:
             # The server gives up waiting for us: the settle is queued, and stop() empties the queue.
-            self._queue(self._settlement(Ending.interrupted("drain")))
+            queue_settlement(self._runtime.ledger, self._settlement(Ending.interrupted("drain")))
             raise
         except Exception as error:
             logger.exception("unexpected in a journey: %s", type(error).__name__)
@@ -277,16 +251,12 @@ class Journey:
         if self._recorder and settlement.is_good:
             settlement.answer = self._seal(self._recorder, settlement.tokens)
         try:
-            outcome = await asyncio.wait_for(asyncio.shield(self._queue(settlement)), SETTLE_PATIENCE_SECONDS)
+            future = queue_settlement(self._runtime.ledger, settlement)
+            outcome = await asyncio.wait_for(asyncio.shield(future), SETTLE_PATIENCE_SECONDS)
         except Exception:
             # An answer that exists is finished all the same; the hold protects the money.
             return settlement.tokens, None
         return settlement.tokens, outcome
-
-    def _queue(self, settlement: Settlement) -> "asyncio.Future[Any]":
-        future = self._runtime.ledger.settle(settlement)
-        future.add_done_callback(partial(_note_outcome, self._call.id))
-        return future
 
     def _seal(self, recorder: Recorder, tokens: Tokens) -> bytes | None:
         """Return the answer as an Idempotency-Key keeps it; whatever breaks here, the settle must go on."""
@@ -409,13 +379,3 @@ class Journey:
             "attempts": self._progress.attempts,
             "cost": self._progress.pack_cost(),
         }
-
-
-def _note_outcome(request: UUID, future: "asyncio.Future[Any]") -> None:
-    """Log what the operator bears, however late the ledger tells it."""
-    if future.cancelled():
-        return
-    if error := future.exception():
-        logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
-    elif future.result().uncollected:
-        logger.error("uncollected: request %s, %d nano-dollars", request, future.result().uncollected)

@@ -107,6 +107,8 @@ def database_config() -> dict[str, Any]:
     config: dict[str, Any] = env.db_url("DATABASE_URL")
     if "postgresql" not in config["ENGINE"]:
         raise _refuse("DATABASE_URL", "only postgres:// addresses are supported; leave it empty for SQLite")
+    # A server that has vanished must be noticed while a request can still be told so.
+    config["OPTIONS"] = {"connect_timeout": 3, "tcp_user_timeout": 5000, **config.get("OPTIONS", {})}
     return config
 
 

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import APIKey, Organization
-from billing import budgets, ledger, locks, proof
+from billing import budgets, ledger, locks, proof, rows, sweep
 from billing.batcher import MAX_BATCH, Batcher
-from billing.holds import Admission, Admissions, HoldRequest
+from billing.holds import DEFERRED, Admission, Admissions, HoldRequest
 from billing.models import Hold, Limit
 from billing.settles import Outcome, Settlement, Tokens, settle_batch
 from billing.threads import _write_checkpoints
@@ -131,3 +131,20 @@ def test_a_locked_hold_stops_no_checkpoint_of_others(batcher, make_key, ask) -> 
 
 async def submit(batcher: Batcher, handler: Any, item: Any) -> Any:
     return await batcher.submit(handler, item)
+
+
+def test_what_was_given_up_waits_for_whoever_has_the_wallet(make_key, admissions, ask) -> None:
+    request = ask(make_key())
+    admissions.admit_batch([request])
+    with holding(lambda: locks.lock_limits([wallet_of(request.key).pk])):
+        assert sweep.release_given_up([request], skip_locked=True) == [DEFERRED]
+    [outcome] = sweep.release_given_up([request], skip_locked=True)
+    assert isinstance(outcome, Outcome)
+    assert wallet_of(request.key).held_nanos == 0
+
+
+def test_no_statement_of_a_batch_takes_longer_than_two_seconds() -> None:
+    with transaction.atomic():
+        rows.set_guards()
+        assert rows.execute("SHOW statement_timeout") == [("2s",)]
+    assert rows.execute("SHOW statement_timeout") == [("0",)]

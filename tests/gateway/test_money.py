@@ -1,5 +1,6 @@
 """Refusals for money."""
 
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,9 +8,11 @@ from django.utils import timezone
 
 from accounts import keys, people
 from billing import pricing
+from billing.holds import Admissions
 from billing.models import LedgerEntry
 from billing.money import NANOS
 from billing.proof import check_books
+from routing import admission
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import Wallet
 
@@ -140,6 +143,27 @@ def test_a_model_that_costs_nothing_answers_an_empty_wallet(caller, add_route):
     assert [(reply.status, reply.usage["cost"]) for reply in replies] == [(200, 0), (200, 0)]
     assert [(reply.record.held_nanos, reply.record.charge_nanos) for reply in replies] == [(0, 0), (0, 0)]
     assert not LedgerEntry.objects.filter(organization=empty.organization).exists()
+
+
+def test_a_ledger_that_hangs_is_not_waited_for_and_a_late_hold_is_given_back(
+    caller, wallet, add_route, upstream, monkeypatch
+):
+    admit_batch, awake = Admissions.admit_batch, threading.Event()
+
+    def hang(self, *items, **options):
+        awake.wait(10)
+        return admit_batch(self, *items, **options)
+
+    add_route("ok")
+    monkeypatch.setattr(admission, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(Admissions, "admit_batch", hang)
+    reply = caller.chat()
+    assert (reply.status, reply.error["code"]) == (503, "ledger_unavailable")
+    awake.set()
+    record = reply.record
+    assert (record.status, record.error_code, record.charge_nanos) == ("aborted", "ledger_unavailable", 0)
+    assert record.held_nanos > wallet.open_holds == 0
+    assert upstream.requests == []
 
 
 def test_thirty_requests_one_after_another_are_charged_thirty_times(caller, wallet, add_route):

@@ -33,6 +33,12 @@ def test_a_value_that_makes_no_sense_is_named(monkeypatch, name, value):
     assert "canary" not in str(refused.value)
 
 
+def test_a_database_that_has_vanished_is_noticed_in_seconds(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgres://user:word@db.example/name?tcp_user_timeout=9000&sslmode=require")
+    options = environment.database_config()["OPTIONS"]
+    assert options == {"connect_timeout": 3, "tcp_user_timeout": 9000, "sslmode": "require"}
+
+
 @pytest.mark.parametrize("names", [["STRIPE_SECRET_KEY"], ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]])
 def test_stripes_secrets_are_taken(monkeypatch, names):
     for name in names:
