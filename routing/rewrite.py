@@ -85,9 +85,14 @@ class StreamRewriter:
     def end(self, *, is_delivering: bool = True) -> bytes:
         """Return what to send when the body has ended."""
         piece = self._take_events(self._splitter.finish, is_delivering)
+        is_torn = self.fault is not None and self.fault.reason == "not_json"
+        if self.has_content and (is_torn or (not self.is_finished and self.fault is None)):
+            self.fault = UpstreamFault("upstream_error", "cut")
+        elif not self.is_finished and self.fault is None:
+            self.fault = UpstreamFault("upstream_error", "empty")
+        elif not self.is_done:
+            self._close(is_delivering)
         self.is_done = True
-        if not self.is_finished and self.fault is None:
-            self.fault = UpstreamFault("upstream_error", "cut" if self.has_content else "empty")
         return piece
 
     def _take_events(self, split: Callable[[], list[bytes]], is_delivering: bool) -> bytes:
@@ -97,7 +102,7 @@ class StreamRewriter:
                 if self.is_done:
                     break
                 if data.startswith(b"[DONE]"):
-                    self._note_done()
+                    self._note_done(is_delivering)
                 else:
                     pieces.append(self._take_event(data, is_delivering))
         except UpstreamFault as fault:
@@ -106,13 +111,22 @@ class StreamRewriter:
             self.fault, self.is_done = UpstreamFault("upstream_error", "answer_too_large"), True
         return b"".join(pieces)
 
-    def _note_done(self) -> None:
+    def _note_done(self, is_delivering: bool) -> None:
         """Take the provider's word that all is said: some never name a reason (Spark)."""
         self.is_done = True
-        if self.has_content and not self.finish_reason:
-            self.finish_reason = self._reader.finish_reason()
-        if not self.finish_reason:
+        self._close(is_delivering)
+        if not self.is_finished:
             raise UpstreamFault("upstream_error", "empty")
+
+    def _close(self, is_delivering: bool) -> None:
+        """End the choices that the provider has not ended, with what was held back of them."""
+        unfinished = self._reader.read_unfinished()
+        size = sum(message_size(choice["delta"]) for choice in unfinished)
+        self.size += size if is_delivering else 0
+        self.has_content = self.has_content or size > 0
+        if self.has_content or self.is_finished:
+            self._ends.update({choice["index"]: choice for choice in unfinished})
+            self.finish_reason = self.finish_reason or unfinished[0]["finish_reason"]
 
     def _take_event(self, data: bytes, is_delivering: bool) -> bytes:
         chunk = self._dialect.read_event(data)
@@ -161,7 +175,7 @@ class StreamRewriter:
 
     def finish(self, usage: dict[str, Any]) -> bytes:
         """Return the stream's last events, with the usage in its place."""
-        *before, last = [*self._ends.values(), *self._reader.read_unfinished()]
+        *before, last = self._ends.values()
         tail = b"".join(self._write([choice]) for choice in before)
         tail += self._write([last]) + self._write([], usage) if self._include_usage else self._write([last], usage)
         return b"".join(self._waiting) + tail + sse.DONE

@@ -189,7 +189,11 @@ class Connection(asyncio.Protocol):
             status = int(name.removeprefix("refuse-"))
             answer.json(status, {"error": {"message": f"refused with {status}", "type": "t", "code": "c"}})
         else:
-            await BEHAVIOURS[name](answer)
+            try:
+                await BEHAVIOURS[name](answer)
+            except Exception:
+                answer.abort()  # a test that waits for its answer must fail, not wait
+                raise
         request.done.set()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -293,10 +293,6 @@ class Reader:
         if text or content:
             delta["content"] = content
 
-    def finish_reason(self) -> str:
-        """Return the reason to give where a provider ended well without naming one."""
-        return "tool_calls" if any(choice.calls for choice in self._choices.values()) else "stop"
-
     def read_unfinished(self) -> list[dict[str, Any]]:
         """Return the last pieces of the choices that ended well without saying so."""
         return [self._end(index, state) for index, state in self._choices.items() if not state.is_finished]

@@ -17,7 +17,7 @@ from routing.dialects.meanings import POLICIES, Meaning
 MAX_PROVIDER_TEXT = 500
 GOOD_CODES = (0, "0", 200, "200", "", None, "success")
 CODE_FIELDS = ("code", "type", "error_code", "status_code", "msgCode", "Code")
-TEXT_FIELDS = ("message", "msg", "error_msg", "status_msg", "Message", "detail")
+TEXT_FIELDS = ("message", "msg", "error_msg", "status_msg", "Message", "Msg", "detail")
 BRACKETED = re.compile(r"\((\d{4})\)\s*$")
 
 COMMON_TEXTS: tuple[tuple[str, Meaning], ...] = (
@@ -143,9 +143,10 @@ def find_error(parsed: dict[str, Any]) -> Any:
     """Return what is an error in a parsed body or event of status 200, None where there is none.
 
     Met: ``error`` (object or text), ``base_resp`` (MiniMax), ``code`` (Spark, InternLM),
-    ``success: false``, ``object: error`` (vLLM), ``type: error``, ``Response.Error`` (Tencent).
+    ``success: false``, ``object: error`` (vLLM), ``type: error``, ``Response.Error`` and
+    ``ErrorMsg`` (Tencent), ``status`` (SenseNova).
     """
-    if error := parsed.get("error"):
+    if error := parsed.get("error") or parsed.get("ErrorMsg"):
         return error
     if "choices" in parsed and "base_resp" not in parsed and "code" not in parsed:
         return None  # an ordinary chunk
@@ -155,6 +156,9 @@ def find_error(parsed: dict[str, Any]) -> Any:
     response = parsed.get("Response")
     if isinstance(response, dict) and response.get("Error"):
         return response["Error"]
+    status = parsed.get("status")
+    if isinstance(status, dict) and status.get("code") not in GOOD_CODES:
+        return status
     code, kind = parsed.get("code"), (parsed.get("object"), parsed.get("type"))
     has_failed = "error" in kind or parsed.get("success") is False or parsed.get("error_code")
     return parsed if has_failed or (code not in GOOD_CODES and not isinstance(code, dict | list)) else None
@@ -186,8 +190,8 @@ def collect_words(parsed: Any) -> ErrorWords:
 
 def _layers(parsed: Any) -> Iterator[dict[str, Any]]:
     """Yield the objects of an error body that may hold codes and words, innermost first."""
-    inner = (_get(parsed, "error"), _get(parsed, "base_resp"), _get(_get(parsed, "Response"), "Error"), parsed)
-    return (part for part in inner if isinstance(part, dict))
+    inner = [_get(parsed, name) for name in ("error", "base_resp", "ErrorMsg", "status")]
+    return (part for part in (*inner, _get(_get(parsed, "Response"), "Error"), parsed) if isinstance(part, dict))
 
 
 def _get(value: Any, name: str) -> Any:

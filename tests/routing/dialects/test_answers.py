@@ -138,9 +138,11 @@ def test_a_whole_object_alone_is_the_answer(reader):
 
 def test_an_answer_without_a_reason_ends_by_what_it_holds(reader):
     deltas(reader, chunk({"content": "x"}))
-    assert reader.finish_reason() == "stop"
+    assert reader.read_unfinished() == [{"index": 0, "delta": {}, "finish_reason": "stop"}]
     deltas(reader, chunk({"tool_calls": [{"id": "c", "function": {"name": "f"}}]}))
-    assert reader.finish_reason() == "tool_calls"
+    assert reader.read_unfinished()[0]["finish_reason"] == "tool_calls"
+    deltas(reader, chunk({}, "tool_calls"))
+    assert reader.read_unfinished() == []
 
 
 def test_a_whole_answer_is_put_right(reader):
