@@ -180,7 +180,9 @@ def add_route(upstream: UpstreamServer, gateway: Server) -> Callable[..., Route]
     """Put an upstream that behaves like this into a pool; each has an address of its own."""
 
     def add(behaviour: str = "ok", *, family: str = "deepseek", base_url: str = "", **fields: Any) -> Route:
-        numbered = {name: fields.pop(name) for name in ("priority", "weight", "dialect") if name in fields}
+        numbered = {
+            name: fields.pop(name) for name in ("priority", "weight", "dialect", "credential") if name in fields
+        }
         address = base_url or f"{upstream.address}/{next(numbers)}"
         route = pools.add_upstream(family=family, base_url=address, upstream_model=behaviour, **numbered)
         if fields:
