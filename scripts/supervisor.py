@@ -6,6 +6,7 @@ Standard library only. It is the head of the tree: it ends when a child does, an
 import argparse
 import fcntl
 import os
+import re
 import shlex
 import signal
 import socket
@@ -20,6 +21,7 @@ from processes import PYTHON, ROOT, Tree, run
 
 READY_SECONDS = 60
 DEMO_EMAIL = "demo@example.com"
+EXCEPTION = re.compile(r"^[A-Za-z_]+(\.[A-Za-z_]+)*\.[A-Za-z]*(Error|Configured): ")
 TRUE = ("1", "true", "on", "yes", "y", "ok", "t")
 GATEWAY = "uvicorn smartoken.asgi:application --loop uvloop --http httptools --ws none --timeout-keep-alive 75"
 GATEWAY_QUIET = "--log-level warning --no-access-log --no-server-header --no-proxy-headers"
@@ -84,13 +86,26 @@ def check_port(host: str, port: int) -> None:
         fail(f"can't listen on {host}:{port} ({error.strerror}); choose another with --port")
 
 
+def note_address(data: Path, *, is_own_url: bool) -> None:
+    """Leave the address in the data folder, for the commands that make links; a set one speaks for itself."""
+    note = data / "url"
+    note.unlink(missing_ok=True)
+    if is_own_url:
+        note.write_text(os.environ["SMARTOKEN_URL"])
+
+
+def read_cause(text: str) -> str:
+    """Return, in one line, the message of the exception that a traceback ends with."""
+    lines = text.strip().splitlines() or ["no message"]
+    start = max((n for n, line in enumerate(lines) if EXCEPTION.match(line)), default=len(lines) - 1)
+    return EXCEPTION.sub("", " ".join(" ".join(lines[start:]).split()))
+
+
 def manage(*arguments: str) -> str:
     """Run a command of manage.py; return what it printed. Where it fails, say so and stop."""
     result = run([PYTHON, ROOT / "manage.py", *arguments])
     if result.returncode:
-        lines = (result.stderr or result.stdout).strip().splitlines()
-        why = lines[-1].removeprefix("django.core.exceptions.ImproperlyConfigured: ") if lines else "no message"
-        fail(f"manage.py {arguments[0]}: {why}")
+        fail(f"manage.py {arguments[0]}: {read_cause(result.stderr or result.stdout)}")
     return result.stdout
 
 
@@ -175,12 +190,14 @@ def main() -> int:
     os.umask(0o077)  # everything in the data folder is its owner's alone
     data = Path(arguments.data).expanduser().resolve()
     os.environ["SMARTOKEN_DATA"] = str(data)
+    is_own_url = "SMARTOKEN_URL" not in os.environ
     os.environ.setdefault("SMARTOKEN_URL", f"http://127.0.0.1:{arguments.port}")
     if arguments.no_demo:
         os.environ["SMARTOKEN_DEMO"] = "0"
     wanted = os.environ.get("SMARTOKEN_DEMO") or str(not os.environ.get("DATABASE_URL"))
     lock_data(data)
     check_port(arguments.host, arguments.port)
+    note_address(data, is_own_url=is_own_url)
     prepare()
     greet(data, is_demo=wanted.lower() in TRUE)
     return serve(Tree(), arguments.host, arguments.port)

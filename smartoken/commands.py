@@ -38,6 +38,10 @@ class OneLineCommand(BaseCommand):
         try:
             options = vars(self.create_parser(argv[0], argv[1]).parse_args(argv[2:]))
             self.execute(*options.pop("args", ()), **options)
+        except BrokenPipeError:
+            # Whoever reads has had enough, as `head` does. What Python would still write goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
         except CommandError as error:
             line = " ".join(str(error).split()).removeprefix("Error: ").removeprefix("argument ")
             sys.stderr.write(f"{os.path.basename(argv[0])} {argv[1]}: {line}\n")

@@ -82,7 +82,9 @@ def _refuse(name: str, problem: str) -> ImproperlyConfigured:
 
 def public_url() -> ParseResult:
     """Return SMARTOKEN_URL, checked: scheme and host, no path, no query."""
-    url: ParseResult = urlparse(env("SMARTOKEN_URL").rstrip("/"))
+    note = DATA_DIR / "url"  # by scripts/run, where nobody has set the variable
+    text = note.read_text() if "SMARTOKEN_URL" not in os.environ and note.exists() else env("SMARTOKEN_URL")
+    url: ParseResult = urlparse(text.strip().rstrip("/"))
     if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or url.username:
         raise _refuse("SMARTOKEN_URL", "write an address such as https://gateway.example.com, without a path")
     return url

@@ -74,3 +74,9 @@ def test_a_person_who_is_switched_off_gets_no_key():
     with pytest.raises(CommandError, match="switched off"):
         call_command("createkey", "--email=a@b.co")
     assert not Organization.objects.exists()
+
+
+def test_empty_families_are_refused(db):
+    with pytest.raises(CommandError, match="name at least one family"):
+        call_command("createkey", "--email=a@example.com", "--families=")
+    assert not APIKey.objects.exists()

@@ -48,3 +48,12 @@ def test_stripes_secrets_are_taken(monkeypatch, names):
 
 def test_what_the_defaults_say_makes_sense():
     environment.check_values()
+
+
+def test_a_command_makes_links_to_where_the_site_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "DATA_DIR", tmp_path)
+    monkeypatch.delenv("SMARTOKEN_URL", raising=False)
+    (tmp_path / "url").write_text("http://127.0.0.1:8123")
+    assert environment.public_url().geturl() == "http://127.0.0.1:8123"
+    monkeypatch.setenv("SMARTOKEN_URL", "https://gateway.example.com")
+    assert environment.public_url().geturl() == "https://gateway.example.com"

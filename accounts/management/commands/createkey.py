@@ -17,7 +17,7 @@ class Command(commands.OneLineCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True, type=commands.email, help="whose key it is")
         parser.add_argument("--name", type=commands.text(100), help="name of the key")
-        parser.add_argument("--families", default="", help="families it may use, with commas between; none: all")
+        parser.add_argument("--families", help="families it may use, with commas between; none: all")
         parser.add_argument("--daily", type=commands.usd, metavar="USD", help="daily budget in US dollars")
         parser.add_argument("--monthly", type=commands.usd, metavar="USD", help="monthly budget in US dollars")
         parser.add_argument("--rpm", type=commands.positive_integer, metavar="N", help="requests per minute")
@@ -42,8 +42,10 @@ class Command(commands.OneLineCommand):
         self.stdout.write(secret)
 
 
-def _read_families(text: str) -> list[str]:
+def _read_families(text: str | None) -> list[str]:
+    if text is None:
+        return []
     names = [name for name in text.split(",") if name.strip()]
-    if text and not names:
+    if not names:  # an unset variable of a script must not turn a restriction into none
         raise CommandError("--families: name at least one family, or leave it out for all")
     return list(dict.fromkeys(pools.find_family(name).slug for name in names))
