@@ -70,9 +70,7 @@ def reconcile(*, begins_at: datetime | None = None, until: datetime | None = Non
     started_at = rows.read_clock()
     until = until or started_at
     begins_at = begins_at or until - LOOKS_BACK
-    figures = Figures()
-    for row in _read_records(begins_at, until):
-        figures.add(row)
+    figures = add_up(begins_at, until)
     return ReconcileRun.objects.create(
         started_at=started_at,
         ended_at=rows.read_clock(),
@@ -80,6 +78,14 @@ def reconcile(*, begins_at: datetime | None = None, until: datetime | None = Non
         until=until,
         **vars(figures),
     )
+
+
+def add_up(begins_at: datetime, until: datetime) -> Figures:
+    """Return what the records of [begins_at, until) come to; only reads."""
+    figures = Figures()
+    for row in _read_records(begins_at, until):
+        figures.add(row)
+    return figures
 
 
 def _read_records(begins_at: datetime, until: datetime) -> Iterator[tuple[Any, ...]]:

@@ -180,12 +180,15 @@ def _entry_rules() -> dict[str, str]:
 
 def _record_rules() -> dict[str, str]:
     return {
-        # By kind and reference, which have an index; that they are the request's is a rule of its own.
+        # By kind and reference, which have an index; that they are the request's is a rule of its own. A join
+        # would compare all with all wherever PostgreSQL does not know yet how many entries there are.
         "record's charge is not the sum of its entries": f"""
-            SELECT u.id, u.charge_nanos, -COALESCE(SUM(e.amount_nanos), 0) FROM recent u
-            LEFT JOIN billing_ledgerentry e
-            ON e.kind IN ('charge', 'adjustment') AND e.reference = {uuid_text("u.id")} AND e.request = u.id
-            GROUP BY u.id, u.charge_nanos HAVING u.charge_nanos <> -COALESCE(SUM(e.amount_nanos), 0)
+            SELECT id, charge_nanos, booked FROM (
+                SELECT u.id, u.charge_nanos, (
+                    SELECT -COALESCE(SUM(e.amount_nanos), 0) FROM billing_ledgerentry e
+                    WHERE e.kind IN ('charge', 'adjustment') AND e.reference = {uuid_text("u.id")} AND e.request = u.id
+                ) AS booked FROM recent u
+            ) record WHERE charge_nanos <> booked
         """,
         "record's charge is not its hold's": """
             SELECT u.id, u.charge_nanos, h.charged_nanos FROM recent u

@@ -6,7 +6,6 @@ from datetime import timedelta
 from django.utils import timezone
 
 from accounts.keys import KeyRecord
-from accounts.models import APIKey
 from billing import budgets, rows
 from billing.books.rules import uuid_text
 from billing.holds import PriceRecord
@@ -57,7 +56,15 @@ def fill(count: int, key: KeyRecord, price: PriceRecord, *, hours: float = 24) -
         f"-charged_nanos, {uuid_text('id')}, id, 'gateway', '', ended_at FROM billing_hold"
     )
     Limit.objects.filter(pk__in=limits.ids).update(spent_nanos=count * CHARGE)
-    assert APIKey.objects.filter(pk=key.id).exists()
+
+
+def empty() -> None:
+    """Delete what hangs on limits before the flush does: without it, SQLite looks for it at each limit."""
+    if rows.is_postgresql():
+        return
+    rows.execute("DROP TRIGGER IF EXISTS billing_ledgerentry_no_delete")
+    for table in ("ledgerentry", "usagerecord", "hold", "proofsum"):
+        rows.execute(f"DELETE FROM billing_{table}")
 
 
 def _series() -> str:
