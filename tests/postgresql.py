@@ -117,6 +117,11 @@ class PostgreSQL:
         while subprocess.run(command, check=False, **self._plain).returncode:
             assert time.monotonic() < deadline, "PostgreSQL does not take connections"
 
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        return self._process.pid
+
     def stop(self, how: signal.Signals = FAST_STOP) -> None:
         self._process.send_signal(how)
         try:

@@ -1,0 +1,74 @@
+"""scripts/bench takes its arguments and prints figures; what they are is not tested."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.scripts.tree import ROOT
+
+FIGURES = ("cpu_s_per_1000", "rps", "p50_ms", "p95_ms", "p99_ms", "rss_mb")
+QUICK = ("--runs", "1", "--seconds", "0.2", "--connections", "2", "--json")
+
+
+def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/benching.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["bogus"],
+        ["floor", "--runs", "0"],
+        ["floor", "--seconds", "soon"],
+        ["gateway", "--systems", "floor,bogus"],
+        ["gateway", "--connections", "1,,2"],
+        ["stream", "--event", "5"],
+    ],
+)
+def test_a_wrong_argument_is_told_in_one_line(arguments):
+    refused = bench(*arguments)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("scripts/bench: ")
+    assert refused.stderr.count("\n") == 1
+    assert refused.stdout == ""
+
+
+def test_arguments_are_checked_by_any_python_before_anything_is_installed():
+    command = [sys.executable, "-S", "scripts/benching.py", "--check", "gateway"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_the_floor_is_measured_without_wrk(tmp_path):
+    (tmp_path / "python").symlink_to(sys.executable)
+    told = bench("stream", "--systems", "floor,litellm", "--events", "20", *QUICK, PATH=str(tmp_path))
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    [row] = report["rows"]
+    assert (row["system"], row["connections"]) == ("floor", 2)
+    assert all(row[name] >= 0 for name in (*FIGURES, "cpu_s_per_1000_events"))
+    assert report["missing"][0].startswith("litellm")
+    assert "run 1 of 1: floor" in told.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_gateway_is_measured_beside_the_floor(database):
+    told = bench("gateway", "--systems", f"floor,smartoken-{database}", *QUICK, PATH=os.environ["PATH"])
+    assert told.returncode == 0, told.stderr
+    floor, ours = json.loads(told.stdout)["rows"]
+    assert (floor["system"], ours["system"]) == ("floor", f"smartoken-{database}")
+    assert all(ours[name] >= 0 for name in (*FIGURES, "cpu_in_floors"))
+
+
+def test_the_load_is_named():
+    told = bench("floor", *QUICK)
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["load"].startswith("wrk" if shutil.which("wrk") else "our own client")
