@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.gateway.callers import eventually
 from tests.scripts.tree import Tree, run_and_wait
 
 pytestmark = [
@@ -59,6 +60,7 @@ def test_static_files_and_the_admins_sign_in_are_there(tree):
 
 
 def test_everything_in_the_data_folder_is_its_owners_alone(tree):
+    eventually((tree.data / "celery").exists, 60)  # the worker makes it, and may start later than the gateway
     public = tree.data / "static"  # below a folder that nobody else may enter
     files = [tree.data, *(path for path in tree.data.rglob("*") if public not in [path, *path.parents])]
     assert {path.name for path in files} >= {"smartoken.sqlite3", "secret-key", "credential-key", "celery"}
