@@ -20,6 +20,7 @@ from accounts.models import Version
 
 KEYS = "keys"
 ROUTES = "routes"
+HEALTH = "health"
 POLL_SECONDS = 0.5
 BLIND_SECONDS = 5.0
 

@@ -13,6 +13,9 @@ STATES = {"answered": "taken", "failed": "broken", "interrupted": "broken", "ski
 
 REASONS = {
     "cooldown": "resting after failures",
+    "credential_set_aside": "it refused this site's credential twice",
+    "busy": "all its places were taken",
+    "retry": "at the second try",
     "no_tools": "it takes no tools",
     "no_images": "it sees no images",
     "no_json_mode": "it has no JSON mode",

@@ -15,6 +15,7 @@ class RoutingConfig(AppConfig):
 
 
 def _install_triggers(using: str, **kwargs: Any) -> None:
-    from accounts.versions import ROUTES, install_triggers
+    from accounts.versions import HEALTH, ROUTES, install_triggers
 
     install_triggers(connections[using], version=ROUTES, tables=[f"routing_{name}" for name in TABLES])
+    install_triggers(connections[using], version=HEALTH, tables=["routing_upstreamhealth"])

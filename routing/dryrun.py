@@ -2,16 +2,14 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
-from django.utils import timezone
-
 from billing.receipt import REASONS
-from routing.models import UpstreamHealth
+from routing.health import Health
 from routing.requests import ChatRequest
 from routing.selection import select_routes
+from routing.sharing import read_news
 from routing.snapshot import ModelRecord, RouteRecord, load_snapshot
 
 DRAWS = 400
@@ -52,16 +50,6 @@ class Considered:
     chance: int | None = None
 
 
-@dataclass(slots=True)
-class _Health:
-    """What the site's processes know together, asked like a process's own memory."""
-
-    resting: set[str] = field(default_factory=set)
-
-    def is_resting(self, upstream: str) -> bool:
-        return upstream in self.resting
-
-
 def explain(*, model: str, imagined: Imagined) -> list[Considered]:
     """Return the routes in the order in which they would be tried, then those that would be passed over, and why."""
     record = load_snapshot().find(model)
@@ -90,9 +78,9 @@ def _explain_place(route: RouteRecord, model: ModelRecord) -> str:
     return f"priority {route.priority}, weight {route.weight} of {total} among {len(peers)}"
 
 
-def _read_health() -> _Health:
-    now = timezone.now()
-    rows = UpstreamHealth.objects.filter(rests_until__gt=now - timedelta(0)) | UpstreamHealth.objects.exclude(
-        set_aside_at=None
-    )
-    return _Health(set(rows.values_list("upstream__slug", flat=True)))
+def _read_health() -> Health:
+    """Return what the site's processes know together, to be asked like a process's own memory."""
+    health = Health()
+    for slug, news in read_news().items():
+        health.take_over(slug, news.standing)
+    return health

@@ -1,5 +1,6 @@
 """How a journey can end: what its record says, what the client is told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -8,6 +9,7 @@ from django.conf import settings
 from billing.models import UsageRecord
 from routing.dialects.base import UpstreamFault
 from routing.errors import GatewayError
+from routing.explanations import explain_fault
 
 Status, EndedBy = UsageRecord.Status, UsageRecord.EndedBy
 
@@ -67,8 +69,10 @@ class Ending:
         return cls(Status.FAILED, error.status, EndedBy.GATEWAY, error)
 
     @classmethod
-    def failed(cls, fault: UpstreamFault) -> "Ending":
-        error = GatewayError(fault.code, _explain(fault), fault.param, retry_after=fault.retry_after)
+    def failed(cls, fault: UpstreamFault, *, parameters: Iterable[str] = ()) -> "Ending":
+        """``parameters`` are the names in the client's body: a refusal names the one that it is about."""
+        text, param = explain_fault(fault, parameters)
+        error = GatewayError(fault.code, text, param, retry_after=fault.retry_after)
         return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)
 
     def error_event(self, request_id: str) -> bytes:
@@ -77,12 +81,3 @@ class Ending:
         body = self.error.body(request_id, f"{settings.SMARTOKEN_URL}/docs/errors/")
         body["error"]["status"] = self.error.status
         return orjson.dumps(body)
-
-
-def _explain(fault: UpstreamFault) -> str:
-    """Return the text for the client; of a refused request the provider's own words say what to mend."""
-    if fault.code == "invalid_request" and fault.provider_message:
-        return f"The model's provider refused this request: {fault.provider_message[:300]}"
-    if fault.reason == "rate_limited":
-        return "The model's provider takes no more requests at the moment."
-    return fault.message

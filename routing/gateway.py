@@ -30,11 +30,12 @@ from routing.answers import budget_headers, describe_answer
 from routing.call import Call
 from routing.charges import build_settlement, learn, queue_settlement
 from routing.client import Client, Headers
-from routing.dialects.base import Built, Dialect, Meaning, UpstreamFault
+from routing.dialects.base import Built, Dialect, UpstreamFault
 from routing.dialects.messages import find_lost
 from routing.endings import Ending
 from routing.errors import GatewayError
 from routing.estimates import text_size
+from routing.failover import Failover
 from routing.patience import explain_silence, find_overdue, needs_comment
 from routing.progress import Progress
 from routing.replays import Recorder, replay, usage_without_cost
@@ -126,40 +127,34 @@ class Journey:
             return Ending.broken()
 
     async def _try_routes(self, candidates: list[RouteRecord]) -> Ending:
-        fault = UpstreamFault("no_healthy_route", "no_route")
-        too_small = 0
-        for route in candidates:
-            if route.context_length <= too_small:
-                continue
+        way = Failover(candidates, health=self._runtime.health, chooser=self._runtime.chooser)
+        while route := way.next_route():
             if self._client.has_left:
                 return Ending.client_left()
             began_at = time.monotonic()
             try:
-                await self._try_route(route)
+                self._progress.begin_route(route, has_next=way.has_next, is_retry=way.is_retry)
+                await self._take_turn(route, pause=way.pause)
             except UpstreamFault as found:
                 fault = found
             except asyncio.CancelledError:
                 if not self._interruption:
                     raise
                 asyncio.current_task().uncancel()  # type: ignore[union-attr]
-                silence = explain_silence(self._call, self._interruption)
+                silence = explain_silence(self._call, self._progress, self._interruption)
                 if silence is None:
                     self._progress.note_attempt(began_at, "interrupted", self._interruption)
                     return Ending.interrupted(self._interruption)
                 self._interruption, fault = "", silence
             else:
-                self._progress.note_attempt(began_at, "answered")
+                self._progress.note_attempt(began_at, "answered", "retry" if way.is_retry else "")
                 self._remember_reasoning()
-                self._runtime.health.note_success(route.upstream.slug)
+                self._runtime.health.note_success(route, began_at=began_at)
                 return self._completed()
             self._progress.note_fault(began_at, fault)
-            if fault.cools_down:
-                self._runtime.health.note_failure(route.upstream.slug, retry_after=fault.retry_after)
-            if self._progress.has_content or not fault.may_fail_over:
-                break
-            if fault.reason == Meaning.CONTEXT_TOO_LONG:
-                too_small = route.context_length
-        return Ending.failed(fault)
+            self._runtime.health.note_fault(route, fault, began_at=began_at)
+            way.note_fault(route, fault, has_content=self._progress.has_content)
+        return Ending.failed(way.fault, parameters=self._call.chat.body)
 
     def _remember_reasoning(self) -> None:
         reader = self._progress.reader
@@ -171,16 +166,26 @@ class Journey:
         is_alone = self._recorder is not None and self._recorder.is_alone
         return Ending.completed(self._progress.finish_reason, has_left=self._client.has_left, is_alone=is_alone)
 
+    async def _take_turn(self, route: RouteRecord, *, pause: float) -> None:
+        """Wait before a second try, then for a place at the upstream; let it answer. Raises UpstreamFault."""
+        self._is_interruptible = True
+        try:
+            if pause:
+                await asyncio.sleep(pause)
+            async with self._runtime.slots.place(route.upstream):
+                self._progress.ask()
+                await self._try_route(route)
+        finally:
+            self._is_interruptible = False
+
     async def _try_route(self, route: RouteRecord) -> None:
         """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
-        self._progress.begin_route(route)
         assert self._admission
         dialect = dialects.get(route.upstream.dialect)
         self._progress.output_limit = min(self._admission.output_limit, route.max_output_tokens)
         built = self._build(route, dialect)
         self._progress.dropped, self._progress.schema = built.dropped, built.schema
         answer: UpstreamAnswer | None = None
-        self._is_interruptible = True
         try:
             answer = await self._runtime.upstreams.open(route, dialect, built.body, own_address=self._call.own_address)
             self._progress.note_opened(answer.request_id)

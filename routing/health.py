@@ -1,38 +1,247 @@
-"""Which upstreams rest after failures: kept in memory, per process.
+"""Which upstreams rest after failures, and whose credential is set aside: one process's memory, which decides.
 
-An upstream that failed ``FAILURES`` times in a row rests, a second at first, twice as
-long each time, a minute at the most. One success makes it healthy again.
+1. A failure says something about the upstream where the table of meanings gives it a rest.
+   What an operator must mend, a rate limit and a Retry-After begin a rest at once; anything
+   else does with the third failure in a row.
+2. Each failure behind a rest doubles it: up to ten minutes for what an operator must mend,
+   a minute for the rest.
+3. One success makes the upstream healthy, unless its call had begun before it failed.
+4. A credential refused twice in a row is set aside until it changes, or somebody puts it back.
+5. A model that the upstream does not know rests that route alone, in this process.
+
+What other processes must know waits in ``take_changes``; ``routing/sharing.py`` carries it.
 """
 
+import hashlib
+import hmac
+import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+from django.conf import settings
+
+from routing.dialects.faults import UpstreamFault
+from routing.dialects.meanings import POLICIES, Fault, Meaning
 
 FAILURES = 3
-FIRST_REST_SECONDS = 1.0
+REFUSALS = 2
 LONGEST_REST_SECONDS = 60.0
+LONGEST_OPERATOR_REST_SECONDS = 600.0
+ROUTE_REST_SECONDS = 60.0
+
+
+class HasCredential(Protocol):
+    """What health reads of an upstream."""
+
+    @property
+    def slug(self) -> str: ...
+    @property
+    def credential(self) -> bytes | None: ...
+    @property
+    def credential_env(self) -> str: ...
+
+
+class HasUpstream(Protocol):
+    """What health reads of a route."""
+
+    @property
+    def upstream(self) -> HasCredential: ...
+    @property
+    def upstream_model(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an upstream stands, as processes tell each other. ``rest_seconds`` are left of its rest.
+
+    ``refused_credential`` is the mark of the credential that was refused last.
+    """
+
+    failures: int = 0
+    reason: str = ""
+    rest_seconds: float = 0.0
+    refused: int = 0
+    refused_credential: str = ""
+    is_set_aside: bool = False
+
+    def failed(self, fault: UpstreamFault, credential: str) -> "Standing":
+        """Return the standing after one more failure; ``credential`` is the mark of the one that was sent."""
+        failures = self.failures + 1
+        refused, mark = self.refused, self.refused_credential
+        if fault.reason == Meaning.BAD_CREDENTIAL:
+            refused = refused + 1 if mark == credential else 1
+            mark = credential
+        return Standing(
+            failures=failures,
+            reason=fault.reason[:40],
+            rest_seconds=max(self.rest_seconds, _rest(fault, failures)),
+            refused=refused,
+            refused_credential=mark,
+            is_set_aside=refused >= REFUSALS and bool(mark),
+        )
+
+
+def _rest(fault: UpstreamFault, failures: int) -> float:
+    """Return how long an upstream rests that failed so often in a row, 0 for not yet."""
+    is_operators = _fault_of(fault) == Fault.OPERATOR
+    patience = 1 if is_operators or fault.reason == Meaning.RATE_LIMITED else FAILURES
+    if failures < patience and not fault.retry_after:
+        return 0.0
+    grown = fault.rest_seconds * 2.0 ** min(max(0, failures - patience), 10)
+    longest = LONGEST_OPERATOR_REST_SECONDS if is_operators else LONGEST_REST_SECONDS
+    return min(max(grown, fault.retry_after or 0), longest)
+
+
+def _fault_of(fault: UpstreamFault) -> Fault:
+    return POLICIES[Meaning(fault.reason)].fault if fault.reason in Meaning else Fault.PROVIDER
+
+
+def mark_credential(upstream: HasCredential) -> str:
+    """Return a mark by which a credential is known again; '' where there is none."""
+    named = os.environ.get(upstream.credential_env, "").strip() if upstream.credential_env else ""
+    secret = named.encode() if named else bytes(upstream.credential or b"")
+    return hmac.new(settings.SECRET_KEY.encode(), secret, hashlib.sha256).hexdigest()[:32] if secret else ""
 
 
 @dataclass(slots=True)
 class _State:
-    failures: int = 0
-    rests_until: float = 0.0
+    standing: Standing
+    rests_until: float
+    changed_at: float
+    """What began before this says nothing about the upstream since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What an administrator must know: an upstream, why, and whether its credential was set aside with it."""
+
+    upstream: str
+    reason: str
+    is_set_aside: bool = False
 
 
 class Health:
-    def __init__(self) -> None:
+    """Times are of ``clock``, in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self._states: dict[str, _State] = {}
+        self._resting_routes: dict[tuple[str, str], tuple[int, float]] = {}
+        self._changed: set[str] = set()
+        self._alarms: list[Alarm] = []
 
-    def is_resting(self, upstream: str) -> bool:
-        state = self._states.get(upstream)
-        return state is not None and state.rests_until > time.monotonic()
+    # --- what selection asks ----------------------------------------------------
 
-    def note_success(self, upstream: str) -> None:
-        self._states.pop(upstream, None)
+    def reason_against(self, route: HasUpstream) -> str:
+        """Return why a route must not be tried now: ``cooldown``, ``credential_set_aside`` or ''."""
+        upstream = route.upstream
+        if self._resting_routes and self._resting_routes.get(_key(route), (0, 0.0))[1] > self.clock():
+            return "cooldown"
+        state = self._states.get(upstream.slug)
+        if state is None:
+            return ""
+        refused = state.standing.refused_credential
+        if refused and refused != mark_credential(upstream):  # a new credential begins anew
+            self._set(upstream.slug, Standing())
+            return ""
+        if state.standing.is_set_aside:
+            return "credential_set_aside"
+        return "cooldown" if state.rests_until > self.clock() else ""
 
-    def note_failure(self, upstream: str, *, retry_after: int | None = None) -> None:
-        """Count a failure that says something about the upstream, not about the request."""
-        state = self._states.setdefault(upstream, _State())
-        state.failures += 1
-        if state.failures >= FAILURES or retry_after:
-            rest = retry_after or FIRST_REST_SECONDS * 2.0 ** min(state.failures - FAILURES, 6)
-            state.rests_until = time.monotonic() + min(rest, LONGEST_REST_SECONDS)
+    # --- what journeys tell -----------------------------------------------------
+
+    def note_success(self, route: HasUpstream, *, began_at: float) -> None:
+        """Make an upstream healthy; ``began_at`` is when the call that went well began."""
+        self._resting_routes.pop(_key(route), None)
+        state = self._states.get(route.upstream.slug)
+        if state is None or began_at < state.changed_at:
+            return
+        self._set(route.upstream.slug, Standing())
+
+    def note_fault(self, route: HasUpstream, fault: UpstreamFault, *, began_at: float) -> None:
+        """Count what a failed call says about its upstream; nothing where the request was at fault."""
+        upstream = route.upstream
+        if fault.reason == Meaning.MODEL_UNKNOWN:
+            self._rest_route(route)
+        is_news = True
+        if fault.cools_down:
+            is_news = self._count(upstream, fault, began_at)
+        if fault.tells_admin and is_news:
+            state = self._states.get(upstream.slug)
+            self._alarms.append(Alarm(upstream.slug, fault.reason, bool(state and state.standing.is_set_aside)))
+
+    def _count(self, upstream: HasCredential, fault: UpstreamFault, began_at: float) -> bool:
+        state, now = self._states.get(upstream.slug), self.clock()
+        if state and state.rests_until > now and began_at < state.changed_at:
+            return False  # one of many calls that ran when the first of them failed
+        before = self._standing(state, now)
+        self._set(upstream.slug, before.failed(fault, mark_credential(upstream)))
+        return True
+
+    def _rest_route(self, route: HasUpstream) -> None:
+        times, _ = self._resting_routes.get(_key(route), (0, 0.0))
+        rest = min(ROUTE_REST_SECONDS * 2.0 ** min(times, 10), LONGEST_OPERATOR_REST_SECONDS)
+        self._resting_routes[_key(route)] = (times + 1, self.clock() + rest)
+
+    def _set(self, slug: str, standing: Standing) -> None:
+        now, before = self.clock(), self._states.get(slug)
+        was_shared = before is not None and _matters(before.standing, before.rests_until)
+        if standing == Standing():
+            self._states.pop(slug, None)
+        else:
+            rests_until = now + standing.rest_seconds if standing.rest_seconds else 0.0
+            self._states[slug] = _State(standing, rests_until, now)
+        if was_shared or standing.rest_seconds or standing.refused:
+            self._changed.add(slug)
+
+    @staticmethod
+    def _standing(state: _State | None, now: float) -> Standing:
+        """Return a standing whose rest is counted from now."""
+        if state is None:
+            return Standing()
+        known = state.standing
+        return Standing(
+            known.failures,
+            known.reason,
+            max(0.0, state.rests_until - now),
+            known.refused,
+            known.refused_credential,
+            known.is_set_aside,
+        )
+
+    # --- what processes tell each other -------------------------------------------
+
+    def take_changes(self) -> dict[str, Standing]:
+        """Return upstream → its standing, of those that others must hear of."""
+        slugs, self._changed = self._changed, set()
+        return {slug: self._standing(self._states.get(slug), self.clock()) for slug in slugs}
+
+    def give_back(self, slugs: set[str]) -> None:
+        """Take changes back that could not be told: they are told later."""
+        self._changed |= slugs
+
+    def take_alarms(self) -> list[Alarm]:
+        alarms, self._alarms = self._alarms, []
+        return alarms
+
+    def take_over(self, slug: str, standing: Standing) -> None:
+        """Believe what another process or a person said of an upstream, unless we have something newer to say."""
+        if slug in self._changed:
+            return
+        if standing == Standing():
+            self._states.pop(slug, None)
+            for key in [key for key in self._resting_routes if key[0] == slug]:
+                del self._resting_routes[key]
+            return
+        now = self.clock()
+        self._states[slug] = _State(standing, now + standing.rest_seconds if standing.rest_seconds else 0.0, now)
+
+
+def _matters(standing: Standing, rests_until: float) -> bool:
+    return bool(rests_until or standing.refused)
+
+
+def _key(route: HasUpstream) -> tuple[str, str]:
+    return route.upstream.slug, route.upstream_model

@@ -35,6 +35,11 @@ class Progress:
         self.first_content_at: float | None = None
         self.attempts: list[dict[str, Any]] = []
         self.route: RouteRecord | None = None
+        self.has_next = False
+        """Whether another route can take over from this one."""
+        self.is_asking = False
+        """False while the journey waits for its turn at an upstream."""
+        self.is_retry = False
         self.provider_request_id = ""
         self.is_opened = False
         """True once the upstream has answered with the head of an answer."""
@@ -47,8 +52,9 @@ class Progress:
         self.schema: Any = None
         """What a whole answer is to be checked by, where the provider could not be told."""
 
-    def begin_route(self, route: RouteRecord) -> None:
+    def begin_route(self, route: RouteRecord, *, has_next: bool = False, is_retry: bool = False) -> None:
         """Forget what the route before has said: nothing of it has reached the client."""
+        self.has_next, self.is_retry, self.is_asking = has_next, is_retry, False
         self.route, self.stream, self.whole = route, None, None
         self.provider_request_id, self.is_opened = "", False
         self.heard_at = time.monotonic()
@@ -62,6 +68,11 @@ class Progress:
         self.reader = dialect.reader(self._call.completion_id)
         self.reader.keeps_reasoning = self._call.chat.tools > 0
         return self.reader
+
+    def ask(self) -> None:
+        """From now on the route is waited for."""
+        self.is_asking = True
+        self.heard_at = time.monotonic()
 
     def open_stream(self, dialect: Dialect) -> StreamRewriter:
         """Begin with the current route's stream."""
@@ -152,6 +163,7 @@ class Progress:
                 "status": 200 if outcome == "answered" else None,
                 "ms": milliseconds(began_at, time.monotonic()),
                 "provider_request_id": self.provider_request_id,
+                **({"is_retry": True} if self.is_retry else {}),
             }
         )
         if outcome != "answered" and self.usage:
@@ -161,5 +173,7 @@ class Progress:
 
     def note_fault(self, began_at: float, fault: UpstreamFault) -> None:
         self.provider_request_id = fault.provider_request_id or self.provider_request_id
-        self.note_attempt(began_at, "failed", fault.reason)
+        self.note_attempt(began_at, "skipped" if fault.reason == "busy" else "failed", fault.reason)
         self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=fault.provider_message)
+        if fault.reason == "first_byte":
+            self.attempts[-1]["cost"] = "unknown"  # what it went on to think or say is billed all the same

@@ -19,14 +19,17 @@ from accounts import keys
 from accounts.keys import KeyCache
 from accounts.ratelimit import RateLimiter
 from accounts.reader import Reader
-from accounts.versions import KEYS, ROUTES, VersionWatch
+from accounts.versions import HEALTH, KEYS, ROUTES, VersionWatch
 from billing import sweep
 from billing.batcher import LedgerUnavailableError
 from billing.refusals import RefusalCounter
 from billing.threads import LedgerThreads
+from routing import sharing
 from routing.estimates import Estimator
 from routing.health import Health
+from routing.messenger import Messenger
 from routing.reasoning import ReasoningMemory
+from routing.slots import Slots
 from routing.snapshot import Snapshot, load_snapshot
 from routing.upstream import Upstreams
 
@@ -34,6 +37,7 @@ TICK_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 SWEEP_SECONDS = 30.0
 REFUSALS_SECONDS = 2.0
+HEALTH_SECONDS = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +62,8 @@ class Runtime:
         self.reasoning = ReasoningMemory(settings.REDIS_URL)
         self.refusals = RefusalCounter()
         self.health = Health()
+        self.messenger = Messenger(self.health, self.background)
+        self.slots = Slots()
         self.estimator = Estimator()
         self.chooser = random.Random()  # noqa: S311  (shares traffic, guards nothing)
         self.snapshot = Snapshot({}, {})
@@ -71,6 +77,7 @@ class Runtime:
 
     async def start(self) -> None:
         """Read everything once and start threads and ticker. Raises DatabaseError."""
+        self._loop = asyncio.get_running_loop()
         self.upstreams = Upstreams()
         self.ledger = LedgerThreads()
         await asyncio.to_thread(self.ledger.start)
@@ -79,6 +86,7 @@ class Runtime:
         self.spawn(self._run_periodically(BEAT_SECONDS, self.ledger.beat))
         self.spawn(self._run_periodically(SWEEP_SECONDS, self._sweep))
         self.spawn(self._run_periodically(REFUSALS_SECONDS, self._write_refusals))
+        self.spawn(self._run_periodically(HEALTH_SECONDS, self.messenger.tell))
 
     async def stop(self) -> None:
         """Wait for the journeys, write what is left, end the threads."""
@@ -91,6 +99,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(LedgerUnavailableError, DatabaseError):  # the counts are lost; the process must end
             await self._write_refusals()
+            await self.messenger.tell()
         await asyncio.to_thread(self.watch.stop)
         await asyncio.to_thread(self.ledger.stop)
         await self.upstreams.close()
@@ -124,6 +133,8 @@ class Runtime:
             self.snapshot = load_snapshot()
         if name == KEYS:
             self._keys_changed = True
+        if name == HEALTH:
+            self._loop.call_soon_threadsafe(self.messenger.hear, sharing.read_news())
 
     def _note_time(self) -> None:
         if self.snapshot.is_over:

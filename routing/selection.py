@@ -4,11 +4,18 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol
 
 from routing.errors import GatewayError
-from routing.health import Health
 from routing.requests import ChatRequest
 from routing.snapshot import ModelRecord, RouteRecord
+
+RESTING = frozenset({"cooldown", "credential_set_aside"})
+"""Reasons that pass by themselves, or by the operator's hand: the request is not at fault."""
+
+
+class KnowsHealth(Protocol):
+    def reason_against(self, route: RouteRecord) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Selection:
     def explain_none(self, model: ModelRecord) -> GatewayError:
         """Return the error for a request that has no candidate."""
         reasons = {skipped.reason for skipped in self.skipped}
-        if not reasons or "cooldown" in reasons:
+        if not reasons or reasons & RESTING:
             return GatewayError("no_healthy_route", retry_after=5)
         lacking = ", ".join(sorted(reasons))
         problem = f"No route of {model.slug} on this site can carry this request: {lacking}."
@@ -39,7 +46,7 @@ def select_routes(
     chat: ChatRequest,
     *,
     likely_input: int,
-    health: Health,
+    health: KnowsHealth,
     chooser: random.Random,
 ) -> Selection:
     """Order the routes that can carry the request: by priority, inside a level by chance and weight.
@@ -52,7 +59,7 @@ def select_routes(
     fitting = []
     for route in model.routes:
         is_too_short = likely_input > route.context_length and route.context_length < widest
-        reason = _misfit(route, chat, is_too_short) or ("cooldown" if health.is_resting(route.upstream.slug) else "")
+        reason = _misfit(route, chat, is_too_short) or health.reason_against(route)
         if reason:
             skipped.append(Skipped(route, reason))
         else:

@@ -34,6 +34,8 @@ class UpstreamRecord:
     credential: bytes | None = field(repr=False)
     credential_env: str
     is_demo: bool = False
+    max_parallel: int | None = None
+    first_byte_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRec
             parameter_rules=upstream.parameter_rules,
             credential=bytes(upstream.credential) if upstream.credential else None,
             credential_env=upstream.credential_env,
+            max_parallel=upstream.max_parallel,
+            first_byte_seconds=upstream.first_byte_seconds,
         ),
         upstream_model=route.upstream_model,
         priority=route.priority,

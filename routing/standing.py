@@ -73,7 +73,13 @@ def label_of(route: Route) -> str:
 def put_back(*, upstream: Upstream, actor: str) -> bool:
     """End an upstream's rest, and forget that its credential was refused; tell whether there was anything to end."""
     changed = UpstreamHealth.objects.filter(upstream=upstream).update(
-        failures=0, reason="", rests_until=None, refused_credentials=0, set_aside_at=None, changed_at=timezone.now()
+        failures=0,
+        reason="",
+        rests_until=None,
+        refused_credentials=0,
+        refused_credential="",
+        set_aside_at=None,
+        changed_at=timezone.now(),
     )
     if changed:
         audit.record(actor=actor, action="upstream.put_back", target=f"upstream {upstream}")

@@ -100,6 +100,12 @@ class Answer:
         """Return when the other side has taken enough to write more."""
         await self._connection.writable.wait()
 
+    @property
+    def is_first(self) -> bool:
+        """Tell whether this is the first request to its address that the test sees."""
+        path = self.received.path
+        return next(one for one in self._connection.upstream.requests if one.path == path) is self.received
+
     async def gate(self) -> None:
         """Wait until the test opens the gate."""
         await self._connection.upstream.wait_for_gate()
@@ -572,6 +578,25 @@ async def _not_json(answer: Answer) -> None:
 @behaviour("too-long")
 async def _too_long(answer: Answer) -> None:
     answer.json(400, {"error": {"message": "This model's maximum context length is 10 tokens", "code": "c"}})
+
+
+@behaviour("fail-once")
+async def _fail_once(answer: Answer) -> None:
+    """Have too much to do at first; answer well from then on."""
+    if answer.is_first:
+        answer.json(503, {"error": {"message": "try later", "code": "c"}})
+    else:
+        answer.say(TEXT)
+
+
+@behaviour("invalid-model")
+async def _invalid_model(answer: Answer) -> None:
+    answer.json(401, {"error": {"code": "invalid_model", "message": "no such model canary-7f3a", "type": "t"}})
+
+
+@behaviour("bad-top-p")
+async def _refuse_top_p(answer: Answer) -> None:
+    answer.json(400, {"error": {"message": "canary-7f3a: top_p must be below 1", "code": "c"}})
 
 
 @behaviour("redirect")

@@ -1,6 +1,7 @@
 """Idempotency-Key: asked again, the same answer comes again, and nothing is charged."""
 
 import logging
+import time
 import uuid
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from billing import sweep
 from billing.models import Hold, IdempotentAnswer, UsageRecord
+from routing.dialects.base import Meaning, UpstreamFault
 from routing.runtime import get_runtime
 from tests.gateway.callers import RawClient, eventually, find_record, read_until
 from tests.gateway.conftest import Wallet
@@ -266,7 +268,8 @@ def test_an_empty_wallet_gets_its_recorded_answer(make_caller, member, add_route
 def test_no_route_is_needed_for_a_recorded_answer(caller, add_route, wallet):
     route = add_route("ok")
     first = caller.chat(CLAIM)
-    get_runtime().health.note_failure(route.upstream.slug, retry_after=60)
+    fault = UpstreamFault.of(Meaning.RATE_LIMITED, retry_after=60)
+    get_runtime().health.note_fault(route, fault, began_at=time.monotonic())
     assert caller.chat({"idempotency-key": "order-2"}).status == 503
     assert caller.chat(CLAIM).text == first.text
 
