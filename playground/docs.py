@@ -12,11 +12,16 @@ from pygments.util import ClassNotFound
 from playground.samples import color
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
-ORDER = ("quick-start", "charging", "limits", "errors", "self-hosting", "settings")
+ORDER = ("quick-start", "charging", "limits", "errors", "conformance", "self-hosting", "settings")
 """What the list of pages begins with; other files follow by name."""
 
 MADE = {
     "errors": ("Errors", "Every error of /v1: its status, its cause, what to do, and whether to try again."),
+    "conformance": (
+        "Conformance",
+        "What each model family's translation to OpenAI's API was tested against: a real answer of the provider, its"
+        " documentation, or nothing yet.",
+    ),
     "settings": ("Settings", "Every environment variable that an operator may set."),
 }
 """Pages whose content is a list in the code: slug → title, lead."""

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from playground import docs
+from routing import conformance
 from routing.errors import ERRORS
 from smartoken.environment import SETTINGS
 
@@ -29,5 +30,6 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404(f"There is no page {slug[:60]!r} in the documentation.")
     context = {"page": found, "pages": pages.values(), "description": found.lead[:150], "canonical": request.path}
     context |= {"errors": ERRORS.items()} if slug == "errors" else {}
+    context |= {"tables": conformance.list_tables(), "levels": conformance.LEVELS} if slug == "conformance" else {}
     context |= {"settings": SETTINGS} if slug == "settings" else {}
     return render(request, "playground/docs_page.html", context)

@@ -8,6 +8,7 @@ from playground import facts, traffic
 from playground.comparison import CONTEXTS, RATINGS, ModelRow, Question, list_rows, served_names
 from playground.samples import render_preview, render_samples
 from playground.texts import find_texts
+from routing import conformance
 from smartoken.templatetags.page import tokens
 
 
@@ -48,6 +49,7 @@ def _page_context(row: ModelRow, rows: list[ModelRow]) -> dict[str, object]:
         "routes": routes,
         "node": routes.node(row.family),
         "texts": find_texts(row.family),
+        "conformance": conformance.list_halves(row.family.slug),
         "traffic": traffic.last_day(row.model.slug),
         "preview": render_preview(row),
         "samples": render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL),

@@ -16,6 +16,8 @@ ARGUMENTS = ['{"city": ', '"武汉"}']
 COUNTS = {"input": 120, "cached": 64, "output": 30, "reasoning": 12}
 CALL_ID = "call_7f"
 
+OPENAI: dict[str, Any] = {"id": "up-1", "object": "chat.completion.chunk", "created": 1, "model": "provider-model"}
+
 KINDS = ("text", "thinking", "tools", "long", "filtered")
 EXPECTED_REASONS = {
     "text": "stop",
@@ -163,7 +165,6 @@ class Shape:
         return {**kept, "choices": [choice], **counts}
 
 
-OPENAI = {"id": "up-1", "object": "chat.completion.chunk", "created": 1, "model": "provider-model"}
 SPARK = {"code": 0, "message": "Success", "sid": "cha000b0003@dx19"}
 
 SHAPES: dict[str, Shape] = {

@@ -5,6 +5,8 @@ import re
 import pytest
 
 from playground import docs
+from routing.catalog import load_families
+from routing.conformance import LEVELS
 from routing.errors import ERRORS
 from smartoken.environment import SETTINGS
 
@@ -50,3 +52,10 @@ def test_an_unknown_page_is_not_found(client, db):
 
 def test_markdown_cannot_bring_html_of_its_own():
     assert "<script>" not in docs.render("<script>alert(1)</script>")
+
+
+def test_conformance_names_every_family_and_level(client, db):
+    page = client.get("/docs/conformance/").text
+    assert all(f'/models/{facts.slug}/#conformance"' in page for facts in load_families())
+    assert all(word in page and meaning in page for word, meaning, _ in LEVELS.values())
+    assert page.count("<tr>") == 2 * 18

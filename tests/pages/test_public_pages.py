@@ -15,6 +15,7 @@ from billing import pricing
 from playground.samples import render_samples
 from playground.texts import load_texts
 from routing.catalog import load_families
+from routing.conformance import CHECKS, ERROR_CHECKS
 from routing.models import Family, Pool
 
 SLUGS = [family.slug for family in load_families()]
@@ -180,3 +181,10 @@ def test_the_old_address_of_the_icon_leads_to_it(client, db):
     response = client.get("/favicon.ico")
     assert response.status_code == 302
     assert finders.find(response.headers["Location"].removeprefix("/static/"))
+
+
+def test_a_model_page_tells_what_its_translation_was_tested_against(client, catalogue):
+    html = read(client, "/models/qwen/")
+    section = html.partition('id="conformance"')[2].partition("</section>")[0]
+    assert section.count("<dt>") == len(CHECKS) + len(ERROR_CHECKS)
+    assert "/docs/conformance/" in section
