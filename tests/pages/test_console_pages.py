@@ -1,5 +1,6 @@
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -167,6 +168,12 @@ def test_an_sdks_own_retry_is_named(alice, record):
 def test_an_answer_that_was_finished_without_its_client_says_why(alice, record):
     page = text(alice.get(f"/console/usage/{record(ended_by='client').pk}/"))
     assert "The client left; its Idempotency-Key let the answer be finished, and all of it is charged." in page
+
+
+def test_what_a_request_cost_the_site_is_for_administrators(alice, record):
+    row = record(cost=Decimal("0.731"), cost_currency="CNY", cost_nanos=987_654_321)
+    for page in (f"/console/usage/{row.pk}/", "/console/usage/", "/console/"):
+        assert not any(told in text(alice.get(page)) for told in ("0.731", "CNY", "0.987", "0.99"))
 
 
 def test_what_a_provider_said_is_for_administrators(alice, record):

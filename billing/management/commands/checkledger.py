@@ -21,7 +21,10 @@ class Command(OneLineCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--since", default="", metavar="latest|ID", help="only what came after this stored full proof"
+            "--since",
+            default="",
+            metavar="latest|ID",
+            help="only what came after this stored full proof; what changed before it, the next full run finds",
         )
         parser.add_argument("--no-store", action="store_true", help="write nothing")
 
