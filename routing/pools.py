@@ -4,7 +4,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,11 +15,13 @@ from accounts import audit
 from billing import costs
 from routing import addresses, credentials, dialects
 from routing.catalog import load_families
+from routing.dialects.base import Address
 from routing.models import Family, Model, Pool, Provider, Route, Upstream
 
 MAX_NUMBER = 32767
 """Largest priority and weight: what a small integer of PostgreSQL holds."""
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Naming one of these as a credential would send the site's own secrets to a provider.
 OWN_SECRETS = re.compile(
@@ -34,8 +36,8 @@ class PoolError(ValueError):
 def add_upstream(
     *,
     family: str,
-    base_url: str,
     upstream_model: str,
+    base_url: str | None = None,
     dialect: str = "openai",
     credential: str = "",
     credential_env: str = "",
@@ -48,7 +50,8 @@ def add_upstream(
 
     ``family`` is a slug or a model's public id. The same address, dialect and
     credential are one upstream; the same model of it again only gets the new
-    priority and weight. ``provider`` is a slug or a name; empty: by the host.
+    priority and weight. ``base_url`` None: the first address of the dialect.
+    ``provider`` is a slug or a name; empty: by the host.
     """
     route, _ = put_upstream(
         family=family,
@@ -74,17 +77,19 @@ def put_upstream(
     priority: int = 1,
     weight: int = 100,
     cost: "RouteCost | None" = None,
-    **upstream_fields: str,
+    carries: "Carries | None" = None,
+    **upstream_fields: Any,
 ) -> tuple[Route, bool]:
     """Do what ``add_upstream`` does; tell beside the route whether it is a new one.
 
-    ``cost`` is what the provider asks; None leaves what the route says.
+    ``cost`` is what the provider asks and ``carries`` what fits; None leaves what the route says.
     """
     model = find_model(family)
     values = {"priority": check_number("priority", priority, 1), "weight": check_number("weight", weight, 0)}
     values |= check_cost(cost) if cost else {}
+    values |= check_carries(carries) if carries else {}
     pool, _ = ensure_pool(model=model, actor=actor)
-    upstream = _find_or_create_upstream(model=model, actor=actor, **upstream_fields)
+    upstream = _find_or_create_upstream(actor=actor, **upstream_fields)
     named: dict[str, Any] = {"pool": pool, "upstream": upstream, "upstream_model": check_model_id(upstream_model)}
     stored = Route.objects.filter(**named).first()
     before = audit.read_stored(stored) if stored else {}
@@ -133,6 +138,27 @@ def check_cost(cost: RouteCost) -> dict[str, Any]:
     }
 
 
+# --- what a route carries --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """What fits into a request to a route; lengths in tokens. None leaves what the route says."""
+
+    context_length: int | None = None
+    max_output_tokens: int | None = None
+    tools: bool | None = None
+    images: bool | None = None
+
+
+def check_carries(carries: Carries) -> dict[str, Any]:
+    """Return the columns of a route that are given. Raises PoolError."""
+    context, longest = carries.context_length, carries.max_output_tokens
+    if context and longest and longest > context:
+        raise PoolError("The longest answer can't be longer than the context.")
+    return {name: value for name, value in asdict(carries).items() if value is not None}
+
+
 # --- what people write -----------------------------------------------------
 
 
@@ -164,10 +190,29 @@ def check_address(text: str) -> str:
         raise PoolError("The address must not hold a ? or a #; it ends before /chat/completions.")
     _check_host(url.hostname or "")
     path = url.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
-    address = f"{url.scheme}://{url.netloc.lower()}{path}"
+    host = url.netloc.lower()
+    if url.port == DEFAULT_PORTS[url.scheme]:
+        host = host.removesuffix(f":{url.port}")
+    address = f"{url.scheme}://{host}{path}"
     if len(address) > 200:
         raise PoolError("The address is longer than 200 characters.")
     return address
+
+
+def check_dialect(name: str) -> str:
+    """Return the name of a dialect as it is stored; a PoolError proposes the nearest."""
+    wanted = name.strip().lower()
+    if wanted not in dialects.DIALECTS:
+        raise PoolError(_unknown("dialect", name, dialects.DIALECTS))
+    return wanted
+
+
+def default_address(dialect: str) -> Address:
+    """Return a provider's first address. Raises PoolError where the dialect is no provider's."""
+    name = check_dialect(dialect)
+    if not (known := dialects.get(name).addresses):
+        raise PoolError(f"The dialect {name!r} is spoken at many addresses: give the base URL of yours.")
+    return known[0]
 
 
 def check_model_id(text: str) -> str:
@@ -240,17 +285,16 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 def _find_or_create_upstream(
     *,
-    model: Model,
     actor: str,
-    base_url: str,
+    base_url: str | None = None,
     dialect: str = "openai",
     credential: str = "",
     credential_env: str = "",
     provider: str = "",
 ) -> Upstream:
-    if dialect not in dialects.DIALECTS:
-        raise PoolError(_unknown("dialect", dialect, dialects.DIALECTS))
-    address, env_name, secret = check_address(base_url), check_env_name(credential_env), ""
+    dialect = check_dialect(dialect)
+    address = check_address(default_address(dialect).url if base_url is None else base_url)
+    env_name, secret = check_env_name(credential_env), ""
     if credential:
         try:
             secret = credentials.check_credential(credential)
@@ -261,7 +305,7 @@ def _find_or_create_upstream(
         if _stored_credential(upstream) == secret:
             return upstream
     upstream = Upstream.objects.create(
-        slug=_free_slug(f"{model.family.slug}-{_host(address)}"),
+        slug=_free_slug(urlsplit(address).netloc),
         provider=_find_or_create_provider(provider, address, actor),
         base_url=address,
         dialect=dialect,

@@ -17,7 +17,7 @@ from billing import costs, pricing
 from billing.costs import CostRecord
 from billing.holds import PriceRecord
 from routing.dialects.parameters import Rule
-from routing.models import Alias, Model, Route
+from routing.models import Alias, Model, Route, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +167,8 @@ def _route_records(model: Model, rates: dict[str, int]) -> tuple[RouteRecord, ..
 
 
 def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRecord:
-    upstream = route.upstream
     return RouteRecord(
-        upstream=UpstreamRecord(
-            slug=upstream.slug,
-            provider=upstream.provider.slug,
-            base_url=upstream.base_url.rstrip("/"),
-            dialect=upstream.dialect,
-            proxy=upstream.proxy,
-            bills_after_abort=upstream.bills_after_abort,
-            parameter_rules=upstream.parameter_rules,
-            credential=bytes(upstream.credential) if upstream.credential else None,
-            credential_env=upstream.credential_env,
-            max_parallel=upstream.max_parallel,
-            first_byte_seconds=upstream.first_byte_seconds,
-        ),
+        upstream=describe_upstream(route.upstream),
         upstream_model=route.upstream_model,
         priority=route.priority,
         weight=route.weight,
@@ -192,6 +179,23 @@ def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRec
         json_mode=route.json_mode,
         json_schema=route.json_schema,
         cost=_cost_record(route, rates),
+    )
+
+
+def describe_upstream(upstream: Upstream) -> UpstreamRecord:
+    """Return what the gateway needs of an upstream's row, stored or not."""
+    return UpstreamRecord(
+        slug=upstream.slug,
+        provider=upstream.provider.slug,
+        base_url=upstream.base_url.rstrip("/"),
+        dialect=upstream.dialect,
+        proxy=upstream.proxy,
+        bills_after_abort=upstream.bills_after_abort,
+        parameter_rules=upstream.parameter_rules,
+        credential=bytes(upstream.credential) if upstream.credential else None,
+        credential_env=upstream.credential_env,
+        max_parallel=upstream.max_parallel,
+        first_byte_seconds=upstream.first_byte_seconds,
     )
 
 

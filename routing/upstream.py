@@ -20,7 +20,8 @@ from httpx_aiohttp import AiohttpTransport
 from routing import addresses, demo
 from routing.credentials import CredentialError, read_credential
 from routing.dialects.base import Dialect, UpstreamFault, clean_text
-from routing.snapshot import RouteRecord
+from routing.dialects.parsing import parse_json
+from routing.snapshot import RouteRecord, UpstreamRecord
 
 MAX_ERROR_BYTES = 65_536
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -28,6 +29,7 @@ END_SECONDS = 1.0
 PIECE_BYTES = 262_144
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
+COMMON_HEADERS = (("accept-encoding", "identity"), ("user-agent", "SmarToken/1"))
 REST_SECONDS = 1.0
 """The first rest of an upstream that could not be reached, or broke."""
 
@@ -54,10 +56,16 @@ FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
 def classify(error: BaseException) -> UpstreamFault:
     """Return what an exception of the transport means."""
     cause = error.__cause__ or error
+    if isinstance(cause, aiohttp.ClientConnectorError) and isinstance(cause.os_error, AddressRefusedError):
+        return UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
     for class_, reason, code, was_sent in FAILURES:
         if isinstance(cause, class_):
             return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
     return UpstreamFault("upstream_error", type(cause).__name__[:40], rest_seconds=REST_SECONDS)
+
+
+class AddressRefusedError(OSError):
+    """A host lies only where upstreams may not lie."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -72,7 +80,7 @@ class GuardedResolver(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         allowed = [result for result in found if addresses.is_allowed(result["host"])]
         if not allowed:
-            raise OSError(None, "the host's address is not allowed for upstreams")
+            raise AddressRefusedError(None, "the host's address is not allowed for upstreams")
         return allowed
 
     async def close(self) -> None:
@@ -93,7 +101,7 @@ class Upstreams:
         ``own_address`` is where this server was reached: the demo lies there.
         """
         request = _build_request(route, dialect, body, own_address)
-        transport = self._transport(route)
+        transport = self._transport(route.upstream)
         try:
             response = await transport.handle_async_request(request)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
@@ -102,11 +110,31 @@ class Upstreams:
             raise await _read_refusal(response, dialect)
         return UpstreamAnswer(response)
 
-    def _transport(self, route: RouteRecord) -> AiohttpTransport:
-        is_guarded = not (route.upstream.is_demo or route.upstream.proxy)
-        place = (route.upstream.proxy, is_guarded)
+    async def fetch(self, upstream: UpstreamRecord, dialect: Dialect, url: str) -> Any:
+        """Return the JSON at one of an upstream's own addresses, such as its list of models.
+
+        Raises UpstreamFault. How long it may take is the caller's to say.
+        """
+        _check_literal(httpx.URL(url).host)
+        headers = [("accept", "application/json"), *COMMON_HEADERS, *dialect.headers(_read_credential(upstream))]
+        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": _timeouts()})
+        try:
+            response = await self._transport(upstream).handle_async_request(request)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise classify(error) from None
+        if response.status_code != 200:
+            raise await _read_refusal(response, dialect)
+        answer = UpstreamAnswer(response)
+        try:
+            return parse_json(await answer.read_all())
+        finally:
+            await answer.close()
+
+    def _transport(self, upstream: UpstreamRecord) -> AiohttpTransport:
+        is_guarded = not (upstream.is_demo or upstream.proxy)
+        place = (upstream.proxy, is_guarded)
         if place not in self._transports:
-            proxy = httpx.Proxy(route.upstream.proxy) if route.upstream.proxy else None
+            proxy = httpx.Proxy(upstream.proxy) if upstream.proxy else None
             self._transports[place] = AiohttpTransport(client=lambda: _make_session(is_guarded), proxy=proxy)
         return self._transports[place]
 
@@ -135,29 +163,31 @@ def _build_request(
 ) -> httpx.Request:
     upstream = route.upstream
     base_url = demo.base_url(own_address) if upstream.is_demo else upstream.base_url
-    credential = demo.secret() if upstream.is_demo else _read_credential(route)
+    credential = demo.secret() if upstream.is_demo else _read_credential(upstream)
     url = httpx.URL(base_url + dialect.path)
     if not upstream.is_demo:
         _check_literal(url.host)
     headers = [
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if body.get("stream") else "application/json"),
-        ("accept-encoding", "identity"),
-        ("user-agent", "SmarToken/1"),
+        *COMMON_HEADERS,
         *dialect.headers(credential),
     ]
-    # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
     try:
         content = orjson.dumps(body)
     except orjson.JSONEncodeError:  # what can be read can be nested too deeply to be written
         problem = "The body is nested too deeply."
         raise UpstreamFault("invalid_request", "nesting", problem, may_fail_over=False, was_sent=False) from None
-    timeouts = {"connect": settings.CONNECT_SECONDS, "read": None, "write": None, "pool": None}
-    extensions = {"timeout": timeouts}
+    extensions = {"timeout": _timeouts()}
     if len(content) <= PIECE_BYTES:
         return httpx.Request("POST", url, headers=headers, content=content, extensions=extensions)
     headers.append(("content-length", str(len(content))))
     return httpx.Request("POST", url, headers=headers, stream=Pieces(content), extensions=extensions)
+
+
+def _timeouts() -> dict[str, float | None]:
+    # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
+    return {"connect": settings.CONNECT_SECONDS, "read": None, "write": None, "pool": None}
 
 
 class Pieces(httpx.AsyncByteStream):
@@ -171,8 +201,7 @@ class Pieces(httpx.AsyncByteStream):
             yield self._content[start : start + PIECE_BYTES]
 
 
-def _read_credential(route: RouteRecord) -> str | None:
-    upstream = route.upstream
+def _read_credential(upstream: UpstreamRecord) -> str | None:
     try:
         credential = read_credential(upstream)
     except CredentialError:

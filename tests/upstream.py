@@ -1,7 +1,8 @@
 """A real HTTP upstream that misbehaves on request.
 
 The model id in a request's body names the behaviour in ``BEHAVIOURS``, so a route's
-upstream model says what its upstream will do. What arrived is kept in ``requests``.
+upstream model says what its upstream will do; a GET names it by the first part of its path.
+What arrived is kept in ``requests``.
 Behaviours that wait do so at a gate that the test opens: no test needs to sleep.
 """
 
@@ -69,7 +70,7 @@ class Received:
 
     @property
     def body(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.raw)
+        parsed: dict[str, Any] = json.loads(self.raw or b"{}")
         return parsed
 
 
@@ -190,7 +191,7 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, request: Received) -> None:
         answer = Answer(request, self)
-        name = str(request.body.get("model"))
+        name = request.path.split("/")[1] if request.method == "GET" else str(request.body.get("model"))
         if name.startswith("refuse-"):
             status = int(name.removeprefix("refuse-"))
             answer.json(status, {"error": {"message": f"refused with {status}", "type": "t", "code": "c"}})

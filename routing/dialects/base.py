@@ -175,6 +175,10 @@ class Dialect:
         """Return the headers that carry our credential."""
         return [("authorization", f"Bearer {credential}")] if credential else []
 
+    def models_url(self, base_url: str) -> str:
+        """Return where the list of models is."""
+        return base_url + self.models_path
+
     # --- the answer -------------------------------------------------------------
 
     def reader(self, completion_id: str) -> Reader:

@@ -25,3 +25,6 @@ class LongCat(Dialect):
             "internal_error": Meaning.SERVER_ERROR,
         }
     )
+
+    def models_url(self, base_url: str) -> str:
+        return super().models_url(base_url.replace("/openai/", "/"))

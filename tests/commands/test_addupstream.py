@@ -17,8 +17,8 @@ def test_it_says_what_it_did(capsys, monkeypatch):
     call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY", "--priority=2", "--weight=0")
     call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY")
     added, again = capsys.readouterr().out.splitlines()
-    assert added == "deepseek-api-example-com · m added to pool deepseek: priority 2, weight 0"
-    assert again == "deepseek-api-example-com · m was already in pool deepseek: priority 1, weight 100"
+    assert added == "api-example-com · m added to pool deepseek: priority 2, weight 0"
+    assert again == "api-example-com · m was already in pool deepseek: priority 1, weight 100"
     assert Route.objects.get().upstream.credential_env == "SOME_API_KEY"
 
 
@@ -63,3 +63,32 @@ def test_a_wrong_input_changes_nothing(wrong):
     with pytest.raises(CommandError):
         call_command("addupstream", *GIVEN, wrong)
     assert not Upstream.objects.exists()
+
+
+def test_without_an_address_it_takes_the_dialects_first(capsys):
+    call_command("addupstream", "--family=kimi", "--model=m", "--dialect=Kimi")
+    assert Upstream.objects.get().base_url == "https://api.moonshot.cn/v1"
+    added, note = capsys.readouterr().out.splitlines()
+    assert added.startswith("api-moonshot-cn · m added to pool kimi")
+    assert note == (
+        "note: at https://api.moonshot.cn/v1 (mainland China);"
+        " --base-url takes others: https://api.moonshot.ai/v1 (international)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "message"), [("vllm", "give the base URL of yours"), ("kimmi", "did you mean 'kimi'")]
+)
+def test_a_dialect_without_an_address_needs_one(dialect, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("addupstream", "--family=kimi", "--model=m", f"--dialect={dialect}")
+    assert not Upstream.objects.exists()
+
+
+def test_it_keeps_what_a_route_carries():
+    call_command("addupstream", *GIVEN, "--context=32768", "--longest-answer=4096", "--no-images")
+    call_command("addupstream", *GIVEN, "--weight=7")
+    route = Route.objects.get()
+    assert (route.context_length, route.max_output_tokens, route.tools, route.images) == (32768, 4096, True, False)
+    with pytest.raises(CommandError, match="longer than the context"):
+        call_command("addupstream", *GIVEN, "--context=1000", "--longest-answer=4096")

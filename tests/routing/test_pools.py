@@ -17,7 +17,7 @@ def catalogue(db, settings):
 def test_it_adds_a_route():
     route = add_upstream(**GIVEN, credential=CANARY, priority=2, weight=7)
     assert (route.pool.model.slug, route.priority, route.weight, route.enabled) == ("deepseek", 2, 7, True)
-    assert route.upstream.slug == "deepseek-api-example-com"
+    assert route.upstream.slug == "api-example-com"
     assert CANARY.encode() not in bytes(route.upstream.credential)
 
 
@@ -32,7 +32,20 @@ def test_the_same_again_only_gets_new_numbers():
 def test_another_credential_is_another_upstream():
     first = add_upstream(**GIVEN, credential=CANARY)
     second = add_upstream(**GIVEN, credential_env="OTHER_KEY")
-    assert {first.upstream.slug, second.upstream.slug} == {"deepseek-api-example-com", "deepseek-api-example-com-2"}
+    assert {first.upstream.slug, second.upstream.slug} == {"api-example-com", "api-example-com-2"}
+
+
+def test_one_upstream_serves_many_families():
+    first = add_upstream(**GIVEN, credential=CANARY)
+    again = add_upstream(**GIVEN | {"family": "glm", "base_url": "https://API.example.com:443/v1/"}, credential=CANARY)
+    assert first.upstream == again.upstream
+    assert (Upstream.objects.count(), Route.objects.count()) == (1, 2)
+
+
+def test_an_upstream_is_named_by_its_host_and_port(settings):
+    settings.ALLOW_PRIVATE_UPSTREAMS = True
+    assert add_upstream(**GIVEN | {"base_url": "http://10.0.0.5:8000/v1"}).upstream.slug == "10-0-0-5-8000"
+    assert add_upstream(**GIVEN | {"base_url": "http://[::1]:8000/v1"}).upstream.slug == "1-8000"
 
 
 def test_a_known_host_belongs_to_its_provider():
@@ -77,6 +90,8 @@ def test_a_wrong_input_says_what_and_changes_nothing(wrong, message):
         ("https://API.Example.com/v1/", "https://api.example.com/v1"),
         (" https://a.com/v1/chat/completions/ ", "https://a.com/v1"),
         ("https://a.com", "https://a.com"),
+        ("https://a.com:443/v1", "https://a.com/v1"),
+        ("http://a.com:443/v1", "http://a.com:443/v1"),
         ("http://vllm:8000/v1", "http://vllm:8000/v1"),
         ("https://1.1.1.1:8443/x", "https://1.1.1.1:8443/x"),
     ],

@@ -1,12 +1,13 @@
 """Puts an upstream into a family's pool."""
 
+import argparse
 import os
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from billing import costs
-from routing import pools
+from routing import dialects, pools
 from smartoken import commands
 
 
@@ -16,15 +17,28 @@ class Command(commands.OneLineCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--family", required=True, help="slug or model id, such as deepseek")
-        parser.add_argument("--base-url", required=True, metavar="U", help="address before /chat/completions")
+        parser.add_argument("--base-url", metavar="U", help="address before /chat/completions; else the dialect's own")
         parser.add_argument("--model", required=True, metavar="ID", help="the model's id at the upstream")
-        parser.add_argument("--dialect", default="openai", metavar="D", help="how it departs from OpenAI's API")
+        parser.add_argument(
+            "--dialect",
+            default="openai",
+            metavar="D",
+            help=f"how it departs from OpenAI's API: one of {', '.join(dialects.DIALECTS)}",
+        )
         parser.add_argument("--credential-env", default="", metavar="NAME", help="variable that holds the credential")
         parser.add_argument("--provider", default="", help="company behind it; else found by the host")
         parser.add_argument("--priority", default=1, type=commands.positive_integer, metavar="N", help="1 comes first")
         parser.add_argument(
             "--weight", default=100, type=commands.natural_number, metavar="N", help="share in its level"
         )
+        parser.add_argument("--context", type=commands.positive_integer, metavar="N", help="its context, in tokens")
+        parser.add_argument("--longest-answer", type=commands.positive_integer, metavar="N", help="in tokens")
+        for name in ("tools", "images"):
+            parser.add_argument(
+                f"--{name}",
+                action=argparse.BooleanOptionalAction,
+                help=f"whether it takes {name}; else as it was, or yes",
+            )
         for name, note in (("input", ""), ("cached", "; else as input"), ("output", "")):
             parser.add_argument(
                 f"--cost-{name}", type=commands.price, metavar="X", help=f"what 1M {name} tokens cost there{note}"
@@ -46,13 +60,24 @@ class Command(commands.OneLineCommand):
             priority=options["priority"],
             weight=options["weight"],
             cost=_read_cost(options),
+            carries=pools.Carries(
+                options["context"], options["longest_answer"], tools=options["tools"], images=options["images"]
+            ),
         )
         what = "added to" if is_new else "was already in"
         self.stdout.write(f"{route} {what} pool {route.pool}: priority {route.priority}, weight {route.weight}")
+        if options["base_url"] is None:
+            self.stdout.write(_name_addresses(options["dialect"]))
         if name and not os.environ.get(name):
             self.stdout.write(f"note: {name} is not set here; the server must have it in its own environment")
         if route.cost_input_micros is not None and route.cost_currency not in costs.current_rates():
             self.stdout.write(f"note: add an exchange rate of {route.cost_currency} in the admin to see margins")
+
+
+def _name_addresses(dialect: str) -> str:
+    """Return a line that says which of the dialect's addresses was taken, and which others there are."""
+    first, *others = [f"{one.url} ({one.region})" for one in dialects.get(pools.check_dialect(dialect)).addresses]
+    return f"note: at {first}" + (f"; --base-url takes others: {', '.join(others)}" if others else "")
 
 
 def _read_cost(options: dict[str, Any]) -> pools.RouteCost | None:
