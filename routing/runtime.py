@@ -8,12 +8,11 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
 
 from accounts import keys
 from accounts.keys import KeyCache
@@ -21,7 +20,6 @@ from accounts.ratelimit import RateLimiter
 from accounts.reader import Reader
 from accounts.versions import HEALTH, KEYS, ROUTES, VersionWatch
 from billing import sweep
-from billing.batcher import LedgerUnavailableError
 from billing.refusals import RefusalCounter
 from billing.threads import LedgerThreads
 from routing import sharing
@@ -72,7 +70,10 @@ class Runtime:
         """Journeys that go on although their client has left."""
         self.body_bytes = 0
         self.drain_until: float | None = None
-        self._keys_changed = False
+        # Counts, so that a change while the last one is acted on is not lost.
+        self._key_changes = 0
+        self._key_changes_acted_on = 0
+        self._is_cutting = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -81,7 +82,11 @@ class Runtime:
         self.upstreams = Upstreams()
         self.ledger = LedgerThreads()
         await asyncio.to_thread(self.ledger.start)
-        await asyncio.to_thread(self.watch.start)
+        try:
+            await asyncio.to_thread(self.watch.start)
+        except Exception:
+            await asyncio.to_thread(self.ledger.stop)  # its threads would keep the process alive
+            raise
         self.spawn(self._run_ticker())
         self.spawn(self._run_periodically(BEAT_SECONDS, self.ledger.beat))
         self.spawn(self._run_periodically(SWEEP_SECONDS, self._sweep))
@@ -89,7 +94,7 @@ class Runtime:
         self.spawn(self._run_periodically(HEALTH_SECONDS, self.messenger.tell))
 
     async def stop(self) -> None:
-        """Wait for the journeys, write what is left, end the threads."""
+        """Wait for the journeys, write what is left, end the threads; none of it hangs on what fails before."""
         self.begin_drain()
         # Each journey ends within the drain time, by itself or by the ticker.
         while self.journeys:  # noqa: ASYNC110
@@ -97,16 +102,21 @@ class Runtime:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with suppress(LedgerUnavailableError, DatabaseError):  # the counts are lost; the process must end
-            await self._write_refusals()
-            await self.messenger.tell()
-        await asyncio.to_thread(self.watch.stop)
-        await asyncio.to_thread(self.ledger.stop)
-        await self.upstreams.close()
-        await self.rates.close()
-        await self.reasoning.close()
-        self.background.stop()
-        self.reader.stop()
+        for end in (
+            self._write_refusals,
+            self.messenger.tell,
+            partial(asyncio.to_thread, self.watch.stop),
+            partial(asyncio.to_thread, self.ledger.stop),
+            self.upstreams.close,
+            self.rates.close,
+            self.reasoning.close,
+            partial(asyncio.to_thread, self.background.stop),
+            partial(asyncio.to_thread, self.reader.stop),
+        ):
+            try:
+                await end()
+            except Exception as error:
+                logger.error("at the end: %s", type(error).__name__, exc_info=error)
 
     @property
     def is_draining(self) -> bool:
@@ -125,14 +135,19 @@ class Runtime:
         """Run a coroutine beside; the process keeps a reference until it ends."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("beside: %s", type(error).__name__, exc_info=error)
 
     def _note_change(self, name: str) -> None:
         # In the watch's thread: a new snapshot replaces the old one in one assignment.
         if name == ROUTES:
             self.snapshot = load_snapshot()
         if name == KEYS:
-            self._keys_changed = True
+            self._key_changes += 1
         if name == HEALTH:
             self._loop.call_soon_threadsafe(self.messenger.hear, sharing.read_news())
 
@@ -156,9 +171,8 @@ class Runtime:
         checkpoints = [found for journey in journeys if (found := journey.take_checkpoint(now))]
         if checkpoints:
             self.spawn(self._write_checkpoints(checkpoints))
-        if self._keys_changed and journeys:
-            self._keys_changed = False
-            await self._cut_revoked(journeys)
+        if journeys and self._key_changes != self._key_changes_acted_on and not self._is_cutting:
+            self.spawn(self._cut_revoked(journeys))
 
     def _stop_where_needed(self, journeys: list[RunningJourney], now: float) -> None:
         reason = "drain" if self.drain_until and now > self.drain_until else "silent" if self.ledger.is_silent else ""
@@ -167,7 +181,13 @@ class Runtime:
                 journey.interrupt(reason)
 
     async def _cut_revoked(self, journeys: list[RunningJourney]) -> None:
-        revoked = await self.reader.run(keys.find_revoked, {journey.key_id for journey in journeys})
+        """Cut the answers of revoked keys; beside the ticker, which tries again until it has succeeded."""
+        self._is_cutting, changes = True, self._key_changes
+        try:
+            revoked = await self.reader.run(keys.find_revoked, {journey.key_id for journey in journeys})
+        finally:
+            self._is_cutting = False
+        self._key_changes_acted_on = changes
         for journey in journeys:
             if journey.key_id in revoked:
                 journey.interrupt("revoked")

@@ -102,6 +102,24 @@ def test_a_whole_answer_that_is_cut_costs_nothing(gateway, caller, add_route, up
     assert wallet.spent == wallet.row.held_nanos == 0
 
 
+def test_its_threads_end_whatever_breaks_at_the_end(gateway, monkeypatch, caplog):
+    found, threads = get_runtime(), set(threading.enumerate())
+    for service in (found.watch, found.ledger, found.background):
+        monkeypatch.setattr(service, "stop", stop_then_break(service.stop))
+    gateway.stop()
+    ours = ("ledger", "reader", "versions", "gateway")
+    assert [thread.name for thread in threads if thread.is_alive() and thread.name.startswith(ours)] == []
+    assert caplog.text.count("at the end: RuntimeError") == 3
+
+
+def stop_then_break(stop):
+    def broken():
+        stop()
+        raise RuntimeError
+
+    return broken
+
+
 def test_fifty_answers_all_end_and_leave_no_hold(gateway, make_caller, add_route, upstream, wallet):
     add_route("held")
     callers = [make_caller() for _ in range(50)]

@@ -1,8 +1,10 @@
 """Which key may do what on `/v1`."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import DataError
 
 from accounts import keys, members
 from billing.models import RefusalCount
@@ -85,6 +87,47 @@ def test_revoking_cuts_running_answers(make_key, caller, add_route, wallet):
         last = read_until(lines, "error")[-1]
     assert '"code":"invalid_api_key"' in last
     assert eventually(lambda: wallet.spent) > 0
+
+
+def test_revoking_cuts_running_answers_although_the_database_stumbles(make_key, caller, add_route, wallet, monkeypatch):
+    find_revoked, stumbles = keys.find_revoked, iter([DataError("no"), DataError("again")])
+
+    def stumble(ids):
+        if error := next(stumbles, None):
+            raise error
+        return find_revoked(ids)
+
+    monkeypatch.setattr(keys, "find_revoked", stumble)
+    key, caller.secret = make_key()
+    add_route("held")
+    with caller.streaming() as response:
+        lines = response.iter_lines()
+        read_until(lines, "Hello")
+        keys.revoke_key(key=key)
+        assert '"code":"invalid_api_key"' in read_until(lines, "error")[-1]
+
+
+def test_nothing_waits_while_the_database_is_asked_for_revoked_keys(
+    make_key, make_caller, caller, add_route, wallet, monkeypatch, settings
+):
+    asked, awake = threading.Event(), threading.Event()
+
+    def hang(ids):
+        asked.set()
+        awake.wait(10)
+        return set()
+
+    monkeypatch.setattr(keys, "find_revoked", hang)
+    settings.IDLE_SECONDS = 0.2
+    add_route("held")
+    with caller.streaming() as response:
+        lines = response.iter_lines()
+        read_until(lines, "Hello")
+        make_key()
+        assert asked.wait(5)
+        assert '"code":"upstream_timeout"' in read_until(lines, "error")[-1]
+        assert not awake.is_set()
+    awake.set()
 
 
 def test_an_expired_key_is_refused(make_caller):
