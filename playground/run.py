@@ -5,6 +5,7 @@ and the wallet hold for it as for any other.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
@@ -24,7 +25,8 @@ from routing.ids import make_request_id
 from routing.requests import check_chat, parse_chat
 from routing.runtime import Runtime
 
-QUEUED_PIECES = 64
+QUEUED_PIECES = 8
+"""Reads of the provider, 128 KB each at the most."""
 SENT = ("model", "messages", "temperature", "max_tokens", "reasoning_effort")
 
 
@@ -38,6 +40,7 @@ class PageClient:
         self.headers: list[tuple[bytes, bytes]] = []
         self.began = asyncio.Event()
         self._is_ended = False
+        self._is_gone = False
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PIECES)
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -46,7 +49,9 @@ class PageClient:
         self.began.set()
 
     async def send(self, piece: bytes) -> None:
-        self.blocked_since = asyncio.get_running_loop().time()
+        if self._is_gone:
+            return
+        self.blocked_since = time.monotonic()
         try:
             await self._pieces.put(piece)
         finally:
@@ -61,6 +66,12 @@ class PageClient:
             self.began.set()
         if not self._pieces.full():
             self._pieces.put_nowait(sse.KEEP_ALIVE)
+
+    def leave(self) -> None:
+        """Say that nobody takes the pieces any more: whoever waits to add one goes on."""
+        self._is_gone = True
+        while not self._pieces.empty():
+            self._pieces.get_nowait()
 
     def end(self) -> None:
         """Say that no piece follows those that wait."""
@@ -81,11 +92,16 @@ class JourneyResponse(StreamingHttpResponse):
     def __init__(self, client: PageClient, journey: Journey) -> None:
         super().__init__(client.pieces(), content_type="text/event-stream; charset=utf-8")
         self._loop = asyncio.get_running_loop()
-        self._journey = journey
+        self._client, self._journey = client, journey
 
     def close(self) -> None:
         super().close()
-        self._loop.call_soon_threadsafe(self._journey.note_client_left)
+        self._loop.call_soon_threadsafe(_leave, self._client, self._journey)
+
+
+def _leave(client: PageClient, journey: Journey) -> None:
+    journey.note_client_left()
+    client.leave()
 
 
 @require_POST
@@ -147,7 +163,7 @@ async def _start(journey: Journey, client: PageClient) -> HttpResponseBase:
     try:
         await client.began.wait()
     except asyncio.CancelledError:
-        journey.note_client_left()
+        _leave(client, journey)
         raise
     if not client.has_started and (error := await task):
         raise error

@@ -66,6 +66,7 @@ class Journey:
         self._checkpointed: tuple[float, int] = (0.0, 0)
         self._is_interruptible = False
         self._interruption = ""
+        self._is_over = False
         self._task: asyncio.Task[Any] | None = None
         self._admission: Admission | None = None
 
@@ -76,6 +77,7 @@ class Journey:
         try:
             await self._run()
         finally:
+            self._is_over = True
             self._runtime.journeys.discard(self)
             self._runtime.drains.discard(self)
 
@@ -236,7 +238,8 @@ class Journey:
         await self._deliver(stream, piece)
         if stream.fault:
             raise stream.fault
-        return stream.is_done or (self._client.has_left and stream.usage is not None)
+        is_counted = self._client.has_left and stream.usage is not None and self not in self._runtime.drains
+        return stream.is_done or is_counted
 
     async def _deliver(self, stream: StreamRewriter, piece: bytes) -> None:
         if self._progress.first_content_at is None and stream.has_content:
@@ -340,6 +343,8 @@ class Journey:
         of an upstream that goes on billing when we hang up. With an Idempotency-Key all
         goes on as if the client had stayed: it can ask for the answer again.
         """
+        if self._is_over:
+            return
         is_drained = self._outlives_client() and len(self._runtime.drains) < MAX_DRAINS
         if is_drained:
             self._runtime.drains.add(self)

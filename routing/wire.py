@@ -92,10 +92,11 @@ class Exchange:
         await self._send_body(piece, more=False)
 
     async def _send_body(self, piece: bytes, more: bool) -> None:
-        if self._comment:
-            await self._comment
         self.blocked_since = time.monotonic()
         try:
+            if self._comment:
+                # Shielded: whoever gives this wait up must not cut the comment in half.
+                await asyncio.shield(self._comment)
             await self._send({"type": "http.response.body", "body": piece, "more_body": more})
         finally:
             self.blocked_since = None

@@ -358,6 +358,19 @@ async def _usage_everywhere(answer: Answer) -> None:
     answer.close_stream(None)
 
 
+@behaviour("usage-growing")
+async def _usage_growing(answer: Answer) -> None:
+    """Count with each chunk; the second half when the gate opens."""
+    answer.head()
+    for count, word in enumerate([*TEXT, *TEXT], 1):
+        if count == len(TEXT) + 1:
+            await answer.gate()
+        answer.chunk({"content": word}, usage={"prompt_tokens": 12, "completion_tokens": count})
+        await answer.flushed()
+        await asyncio.sleep(0.01)
+    answer.close_stream(None)
+
+
 @behaviour("echo")
 async def _echo(answer: Answer) -> None:
     """Say what the last message says."""
@@ -451,6 +464,15 @@ async def _late_body(answer: Answer) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "".join(TEXT)}, "finish_reason": "stop"}
     answer.write(json.dumps({"choices": [choice], "usage": USAGE}).encode())
     answer.end()
+
+
+@behaviour("burst")
+async def _burst(answer: Answer) -> None:
+    """Say more at once than all buffers on the way hold, the rest when the gate opens."""
+    answer.open_stream(["burst" * 2**21])
+    await answer.gate()
+    answer.chunk({"content": "rest"})
+    answer.close_stream()
 
 
 @behaviour("endless")

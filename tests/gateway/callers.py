@@ -140,7 +140,9 @@ def read_until(stream: Iterable[str], text: str) -> list[str]:
 class RawClient:
     """A client on a bare socket, that can stop to read and hang up when it likes."""
 
-    def __init__(self, caller: Caller, headers: dict[str, str] | None = None, **body: Any) -> None:
+    def __init__(
+        self, caller: Any, headers: dict[str, str] | None = None, *, path: str = "/v1/chat/completions", **body: Any
+    ) -> None:
         port = httpx.URL(caller.url).port
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -149,7 +151,7 @@ class RawClient:
         content = json.dumps(chat_body(body)).encode()
         fields = {"host": "localhost", "content-type": "application/json", **caller.headers, **(headers or {})}
         lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
-        head = f"POST /v1/chat/completions HTTP/1.1\r\n{''.join(lines)}content-length: {len(content)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\n{''.join(lines)}content-length: {len(content)}\r\n\r\n"
         self.socket.sendall(head.encode() + content)
 
     def read_until(self, text: bytes) -> bytes:

@@ -24,7 +24,7 @@ from billing.money import NANOS
 from billing.proof import check_books
 from routing import pools, runtime
 from routing.catalog.loader import load_catalog
-from routing.models import Pool, Route
+from routing.models import Pool, Route, Upstream
 from tests.gateway.callers import Caller, eventually
 from tests.gateway.server import Server
 from tests.upstream import Upstream as UpstreamServer
@@ -179,7 +179,14 @@ def stranger(gateway: Server, http_client: httpx.Client) -> Caller:
 def add_route(upstream: UpstreamServer, gateway: Server) -> Callable[..., Route]:
     """Put an upstream that behaves like this into a pool; each has an address of its own."""
 
-    def add(behaviour: str = "ok", *, family: str = "deepseek", base_url: str = "", **fields: Any) -> Route:
+    def add(
+        behaviour: str = "ok",
+        *,
+        family: str = "deepseek",
+        base_url: str = "",
+        bills_after_abort: bool = False,
+        **fields: Any,
+    ) -> Route:
         numbered = {
             name: fields.pop(name) for name in ("priority", "weight", "dialect", "credential") if name in fields
         }
@@ -187,6 +194,8 @@ def add_route(upstream: UpstreamServer, gateway: Server) -> Callable[..., Route]
         route = pools.add_upstream(family=family, base_url=address, upstream_model=behaviour, **numbered)
         if fields:
             Route.objects.filter(pk=route.pk).update(**fields)
+        if bills_after_abort:
+            Upstream.objects.filter(pk=route.upstream_id).update(bills_after_abort=True)
         in_force()
         return route
 

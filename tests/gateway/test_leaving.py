@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from routing import patience
 from routing.runtime import get_runtime
 from tests.gateway.callers import RawClient, eventually, find_record, read_until
 
@@ -124,11 +125,8 @@ def test_leaving_a_whole_answer_reads_it_to_its_end(caller, add_route, upstream,
 
 def test_leaving_does_not_hang_up_on_a_provider_that_bills_on(caller, add_route, upstream, wallet):
     from routing import gateway
-    from routing.models import Upstream
-    from tests.gateway.conftest import in_force
 
-    Upstream.objects.filter(pk=add_route("held").upstream_id).update(bills_after_abort=True)
-    in_force()
+    add_route("held", bills_after_abort=True)
     with pytest.MonkeyPatch.context() as patch, caller.streaming() as response:
         patch.setattr(gateway, "USAGE_PATIENCE_SECONDS", 0.05)
         read_until(response.iter_lines(), "Hello")
@@ -137,6 +135,35 @@ def test_leaving_does_not_hang_up_on_a_provider_that_bills_on(caller, add_route,
         assert not upstream.requests[0].closed.wait(0.3)
     upstream.open_gate()
     assert find_record(request_id).count_source == "provider"
+
+
+def test_a_provider_that_bills_on_is_read_to_its_very_end(caller, add_route, upstream, wallet):
+    add_route("usage-growing", bills_after_abort=True)
+    with caller.streaming() as response:
+        read_until(response.iter_lines(), "Hello")
+        request_id = response.headers["x-request-id"]
+    eventually(lambda: get_runtime().drains)
+    upstream.open_gate()
+    assert find_record(request_id).output_tokens == 6
+
+
+def has_comment_under_way():
+    return any(journey._progress.has_content and not journey._client._comment.done() for journey in running())
+
+
+def test_a_client_that_does_not_even_take_a_comment_is_given_up(
+    caller, add_route, upstream, wallet, settings, monkeypatch
+):
+    monkeypatch.setattr(patience, "COMMENT_SECONDS", 0.1)
+    settings.CLIENT_STALL_SECONDS, settings.IDLE_SECONDS = 0.3, 3
+    add_route("burst")
+    client = RawClient(caller, stream=True)
+    request_id = client.read_head()
+    eventually(has_comment_under_way)
+    upstream.open_gate()
+    record = find_record(request_id)
+    assert (record.status, record.ended_by) == ("aborted", "client")
+    client.close()
 
 
 def test_leaving_in_the_middle_of_the_body_costs_nothing(caller, add_route, wallet, gateway):

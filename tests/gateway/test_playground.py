@@ -11,9 +11,11 @@ from accounts import keys
 from accounts.models import APIKey
 from billing.models import RefusalCount, UsageRecord
 from playground import run
+from routing import gateway as gateway_module
 from routing.runtime import get_runtime
-from tests.gateway.callers import Reply, chat_body, eventually
+from tests.gateway.callers import RawClient, Reply, chat_body, eventually
 
+PATH = "/playground/run/"
 TOKEN = "t" * 32
 
 
@@ -23,16 +25,20 @@ class Visitor:
     def __init__(self, url, user):
         session = Client()
         session.force_login(user)
-        self.url = f"{url}/playground/run/"
+        self.url = url
         cookies = {"sessionid": session.cookies["sessionid"].value, "csrftoken": TOKEN}
         self.headers = {
             "cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
             "x-csrftoken": TOKEN,
-            "content-type": "application/json",
         }
 
+    def open(self, **body):
+        """Ask on a bare socket, that may be closed at any time."""
+        return RawClient(self, path=PATH, **body)
+
     def ask(self, **body):
-        return Reply(httpx.post(self.url, headers=self.headers, content=json.dumps(chat_body(body)), timeout=30))
+        url = f"{self.url}{PATH}"
+        return Reply(httpx.post(url, headers=self.headers, content=json.dumps(chat_body(body)), timeout=30))
 
 
 @pytest.fixture
@@ -89,3 +95,82 @@ def test_a_conversation_that_is_too_long_is_told_so(visitor, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     reply = visitor.ask(messages=[{"role": "user", "content": "long " * 100}])
     assert (reply.status, reply.error["code"]) == (413, "request_too_large")
+
+
+# --- leaving ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait less for a provider's count than production does."""
+    monkeypatch.setattr(gateway_module, "USAGE_PATIENCE_SECONDS", 0.2)
+
+
+def find_record(member):
+    return eventually(lambda: UsageRecord.objects.filter(organization=member.organization).first())
+
+
+def is_blocked():
+    journeys = list(get_runtime().journeys)
+    return journeys and all(journey._client.blocked_since for journey in journeys)
+
+
+def test_leaving_before_content_costs_nothing(impatient, visitor, add_route, upstream, member, wallet):
+    add_route("slow")
+    client = visitor.open()
+    eventually(lambda: upstream.requests)
+    client.close()
+    record = find_record(member)
+    assert (record.status, record.ended_by, record.charge_nanos) == ("aborted", "client", 0)
+    assert wallet.row.held_nanos == 0
+    assert upstream.requests[0].closed.wait(5)
+
+
+def test_leaving_in_mid_stream_is_charged_for_what_was_delivered(
+    impatient, visitor, add_route, upstream, member, wallet
+):
+    add_route("held")
+    client = visitor.open()
+    client.read_until(b"Hello")
+    client.close()
+    record = find_record(member)
+    assert (record.status, record.ended_by, record.count_source) == ("aborted", "client", "estimate")
+    assert record.charge_nanos == wallet.spent > 0
+
+
+def test_leaving_while_nothing_more_can_be_sent_ends_the_hold(impatient, visitor, add_route, upstream, member, wallet):
+    add_route("endless")
+    client = visitor.open()
+    eventually(is_blocked)
+    client.close()
+    record = find_record(member)
+    assert (record.status, record.ended_by) == ("aborted", "client")
+    assert wallet.row.held_nanos == 0
+    assert upstream.requests[0].closed.wait(5)
+
+
+def test_a_page_that_does_not_read_is_given_up(visitor, add_route, member, settings):
+    settings.CLIENT_STALL_SECONDS = 0.5
+    add_route("endless")
+    client = visitor.open()
+    assert find_record(member).ended_by == "client"
+    client.close()
+
+
+def test_nothing_waits_on_a_page_that_was_left(visitor, add_route, upstream, member, settings):
+    settings.CLIENT_STALL_SECONDS = 3
+    add_route("flood", bills_after_abort=True)
+    client = visitor.open()
+    eventually(is_blocked)
+    client.close()
+    record = find_record(member)
+    assert (record.ended_by, record.count_source) == ("client", "provider")
+    assert upstream.requests[0].done.is_set()
+
+
+def test_a_page_that_has_its_answer_is_not_drained(visitor, add_route):
+    add_route("ok", bills_after_abort=True)
+    for _ in range(3):
+        assert visitor.ask().is_done
+    eventually(lambda: not get_runtime().journeys)
+    assert not get_runtime().drains
