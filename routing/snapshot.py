@@ -101,12 +101,21 @@ class Snapshot:
         return self.models.get(self.aliases.get(lowered, lowered))
 
     def nearest(self, name: str) -> str | None:
-        """Return the id of a served model that the client may have meant."""
-        served = [slug for slug, model in self.models.items() if model.is_served]
+        """Return the id or alias of a served model that the client may have meant.
+
+        The longest that begins a part of the name counts: in ``vendor/model:tag`` the model is the second.
+        """
+        names = [known for known in (*self.models, *self.aliases) if self._is_served(known)]
         lowered = name.lower()[:100]
-        begins = [slug for slug in served if lowered.startswith(slug) or slug in lowered.split("/")]
-        close = begins or difflib.get_close_matches(lowered, served, n=1, cutoff=0.5)
+        parts = lowered.split("/")
+        if begins := [known for known in names if any(part.startswith(known) for part in parts)]:
+            return max(begins, key=len)
+        close = difflib.get_close_matches(parts[-1], names, n=1, cutoff=0.5)
         return close[0] if close else None
+
+    def _is_served(self, name: str) -> bool:
+        model = self.find(name)
+        return model is not None and model.is_served
 
 
 DEMO_UPSTREAM = UpstreamRecord(

@@ -25,6 +25,8 @@ class ModelFacts:
     thinks: bool
     input_usd: str
     output_usd: str
+    aliases: tuple[str, ...] = ()
+    """Names that clients have in their code, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

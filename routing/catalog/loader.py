@@ -2,7 +2,8 @@
 
 What the catalogue says of a family is refreshed. A model's limits, prices, providers,
 upstreams and routes are only made where they are missing: from then on they are the
-operator's. A route from the environment lives as long as its variable has a value.
+operator's. An alias is made where its name leads nowhere. A route from the environment
+lives as long as its variable has a value.
 """
 
 import os
@@ -16,7 +17,7 @@ from billing import money, pricing
 from billing.models import Price
 from routing import pools
 from routing.catalog import FamilyFacts, UpstreamFacts, load_families
-from routing.models import Family, Model, Pool, Provider, Route, Upstream
+from routing.models import Alias, Family, Model, Pool, Provider, Route, Upstream
 
 FAMILY_FIELDS = ("name", "company", "reasoning", "coding", "best_for", "position")
 
@@ -55,8 +56,17 @@ def _load_family(facts: FamilyFacts) -> Iterator[str]:
     if is_new:
         audit.record_created(model, actor=CATALOGUE)
         yield f"model {model.slug} added"
+    yield from _load_aliases(facts, model)
     yield from _load_price(facts)
     yield from _load_routes(facts, model)
+
+
+def _load_aliases(facts: FamilyFacts, model: Model) -> Iterator[str]:
+    for name in facts.model.aliases:
+        if Alias.objects.filter(name__iexact=name).exists() or Model.objects.filter(slug=name).exists():
+            continue  # an operator lets it lead elsewhere
+        audit.record_created(Alias.objects.create(name=name, model=model), actor=CATALOGUE)
+        yield f"alias {name} of {model.slug} added"
 
 
 def _load_price(facts: FamilyFacts) -> Iterator[str]:

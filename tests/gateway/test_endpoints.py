@@ -37,14 +37,40 @@ def test_one_model_is_shown_by_its_id(caller):
     [
         ("deepseek-v3", "deepseek"),
         ("deepsek", "deepseek"),
-        ("deepseek/deepseek-chat", "deepseek"),
-        ("internlm", "internlm3"),
+        ("deepseek/deepseek-chat", "deepseek-chat"),
+        ("DeepSeek/DeepSeek-Chat:free", "deepseek-chat"),
+        ("moonshotai/kimi-k2-instruct", "kimi-k2"),
+        ("KIMI-K3", "kimi"),
+        ("internlm3-8b-instruct", "internlm3"),
+        ("internlm-3", "internlm"),
+        ("qwem-max", "qwen-max"),
     ],
 )
 def test_an_unknown_model_proposes_the_nearest(caller, name, meant):
     reply = caller.chat(model=name)
     assert (reply.status, reply.error["code"], reply.error["param"]) == (404, "model_not_found", "model")
     assert f'Did you mean "{meant}"?' in reply.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("deepseek-chat", "deepseek"),
+        ("deepseek-reasoner", "deepseek"),
+        ("DeepSeek", "deepseek"),
+        ("kimi-k2", "kimi"),
+        ("KIMI-K2", "kimi"),
+        ("internlm3-latest", "internlm3"),
+        ("InternLM", "internlm3"),
+        ("Qwen-Max", "qwen"),
+    ],
+)
+def test_names_that_clients_have_in_their_code_lead_to_a_model(caller, name, model):
+    assert caller.get(f"/v1/models/{name}").json["id"] == model
+
+
+def test_an_alias_of_a_model_that_is_not_served_is_not_proposed(caller, unserved):
+    assert 'mean "yi' not in caller.chat(model="yi-lage").error["message"]
 
 
 def test_a_name_like_nothing_points_at_the_list(caller):

@@ -8,7 +8,7 @@ from billing.models import Price
 from billing.pricing import current_prices, set_price
 from routing.catalog import FOLDER, load_families
 from routing.catalog.loader import load_catalog
-from routing.models import Family, Model, Pool, Provider, Route, Upstream
+from routing.models import Alias, Family, Model, Pool, Provider, Route, Upstream
 from routing.pools import PoolError
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +62,21 @@ def test_it_makes_every_row_and_no_upstream(loaded):
 
 def test_a_second_time_it_changes_nothing(loaded):
     assert load_catalog() == []
+
+
+def test_names_that_clients_use_lead_to_the_models(loaded):
+    names = dict(Alias.objects.values_list("name", "model__slug"))
+    expected = {"deepseek-chat": "deepseek", "kimi-k2": "kimi", "internlm3-latest": "internlm3", "qwen-max": "qwen"}
+    assert expected.items() <= names.items()
+    assert set(names.values()) == set(Model.objects.values_list("slug", flat=True))
+    assert not names.keys() & set(Model.objects.values_list("slug", flat=True))
+
+
+def test_an_alias_that_is_missing_comes_back_and_one_that_leads_elsewhere_stays(loaded):
+    Alias.objects.filter(name="kimi-k2").delete()
+    Alias.objects.filter(name="qwen-max").update(name="QWEN-Max", model=Model.objects.get(slug="glm"))
+    assert load_catalog() == ["alias kimi-k2 of kimi added"]
+    assert Alias.objects.get(name__iexact="qwen-max").model.slug == "glm"
 
 
 def test_an_edited_family_is_refreshed(loaded):
