@@ -45,6 +45,7 @@ class HoldRequest:
 
     ``input_bound`` is the most input tokens it can be; ``output_limit`` what the client
     asked for, per choice, None if it named none; ``default_output`` is taken then.
+    ``longest_output`` is what an answer may have whatever its limit says, 0 where it keeps to it.
     """
 
     id: UUID
@@ -54,6 +55,7 @@ class HoldRequest:
     input_bound: int
     output_limit: int | None
     default_output: int
+    longest_output: int = 0
     choices: int = 1
     may_lower: bool = False
     stream: bool = False
@@ -64,7 +66,8 @@ class HoldRequest:
     asked_at: float = field(default_factory=time.monotonic)
 
     def cost(self, output_limit: int) -> int:
-        return money.charge(self.input_bound, 0, output_limit * self.choices, self.price.micros)
+        most = max(output_limit, self.longest_output)
+        return money.charge(self.input_bound, 0, most * self.choices, self.price.micros)
 
     def affordable_output(self, nanos: int) -> int:
         """Return the largest output limit whose cost is at most this."""
@@ -303,8 +306,11 @@ def choose_output_limit(request: HoldRequest, free: int) -> int:
     """Return the output limit to hold for, whether or not it fits.
 
     A client's own limit is lowered only if it asked for that. The default is taken
-    down to what half of the free money buys, but not below MIN_DEFAULT_OUTPUT.
+    down to what half of the free money buys, but not below MIN_DEFAULT_OUTPUT. Where an
+    answer does not keep to its limit, a lower one would hold no less.
     """
+    if request.longest_output:
+        return request.output_limit or request.default_output
     if request.output_limit is not None:
         if request.may_lower and request.cost(request.output_limit) > free:
             return max(1, min(request.output_limit, request.affordable_output(free)))

@@ -8,6 +8,7 @@ from django.conf import settings
 from accounts.keys import KeyRecord
 from billing.holds import MIN_DEFAULT_OUTPUT, HoldRequest
 from billing.idempotency import Claim
+from routing import dialects
 from routing.errors import GatewayError
 from routing.estimates import Estimator
 from routing.requests import ChatRequest
@@ -59,6 +60,7 @@ class Call:
             input_bound=self._input_bound(estimator),
             output_limit=chat.output_limit,
             default_output=self._default_output(estimator),
+            longest_output=self._longest_output(),
             choices=chat.choices,
             may_lower=self.may_lower,
             stream=chat.stream,
@@ -67,6 +69,12 @@ class Call:
             seconds=settings.ANSWER_SECONDS,
             claim=self.claim,
         )
+
+    def _longest_output(self) -> int:
+        """Return the model's longest answer where a provider's limit leaves reasoning out, else 0."""
+        spoken = {route.upstream.dialect for route in self.model.routes}
+        is_bound = not self.model.thinks or all(dialects.get(name).bounds_total for name in spoken)
+        return 0 if is_bound else self.model.max_output_tokens
 
     def _input_bound(self, estimator: Estimator) -> int:
         """Return the most input tokens to hold for: the context bounds them, unless the text is likely longer."""

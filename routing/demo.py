@@ -47,12 +47,8 @@ async def demo_provider(scope: Scope, receive: Receive, send: Send) -> None:
         await _stream(body, send)
     else:
         words, reason = _answer(body)
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": "".join(words)},
-            "finish_reason": reason,
-        }
-        await _send_json(send, 200, _envelope(body, "chat.completion", choice, _usage(body, len(words))))
+        said = {"message": {"role": "assistant", "content": "".join(words)}, "finish_reason": reason}
+        await _send_json(send, 200, _envelope(body, "chat.completion", said, _usage(body, len(words))))
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -77,14 +73,20 @@ def _answer(body: dict[str, Any]) -> tuple[list[str], str]:
     return words[:limit], "stop" if limit >= len(words) else "length"
 
 
-def _envelope(body: dict[str, Any], kind: str, choice: dict[str, Any], usage: dict[str, int] | None) -> dict[str, Any]:
+def _count_choices(body: dict[str, Any]) -> int:
+    return int(body.get("n") or 1)
+
+
+def _envelope(body: dict[str, Any], kind: str, said: dict[str, Any], usage: dict[str, int] | None) -> dict[str, Any]:
+    """Return a completion or a chunk in which every choice says the same."""
     envelope = {"id": "chatcmpl-demo", "object": kind, "created": int(time.time()), "model": body["model"]}
-    return {**envelope, "choices": [choice], **({"usage": usage} if usage else {})}
+    choices = [{"index": index, **said} for index in range(_count_choices(body))]
+    return {**envelope, "choices": choices, **({"usage": usage} if usage else {})}
 
 
 def _usage(body: dict[str, Any], words: int) -> dict[str, int]:
     asked = sum(len(str(message.get("content") or "")) for message in body.get("messages", []))
-    counts = {"prompt_tokens": max(1, asked // 4), "completion_tokens": words}
+    counts = {"prompt_tokens": max(1, asked // 4), "completion_tokens": words * _count_choices(body)}
     return {**counts, "total_tokens": sum(counts.values())}
 
 
@@ -112,8 +114,8 @@ async def _send_chunk(
     finish_reason: str | None = None,
     usage: dict[str, int] | None = None,
 ) -> None:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-    event = sse.write_event(orjson.dumps(_envelope(body, "chat.completion.chunk", choice, usage)))
+    said = {"delta": delta, "finish_reason": finish_reason}
+    event = sse.write_event(orjson.dumps(_envelope(body, "chat.completion.chunk", said, usage)))
     await send({"type": "http.response.body", "body": event, "more_body": True})
 
 

@@ -38,6 +38,7 @@ class OneLineCommand(BaseCommand):
         try:
             options = vars(self.create_parser(argv[0], argv[1]).parse_args(argv[2:]))
             self.execute(*options.pop("args", ()), **options)
+            sys.stdout.flush()  # here, where a pipe that broke is caught, not at the interpreter's end
         except BrokenPipeError:
             # Whoever reads has had enough, as `head` does. What Python would still write goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

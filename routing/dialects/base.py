@@ -90,7 +90,7 @@ class Dialect:
     """Where a provider refuses unknown fields: all that it knows."""
     output_parameter: ClassVar[str] = "max_tokens"
     bounds_total: ClassVar[bool] = True
-    """False where the output parameter leaves reasoning out: then the model's longest answer is held."""
+    """False where the output parameter leaves reasoning out: the model's longest answer is held if it thinks."""
     asks_usage: ClassVar[bool] = True
     """False where ``stream_options`` is not known: usage comes by itself, or is estimated."""
     thinking: ClassVar[Thinking | None] = None

@@ -42,6 +42,32 @@ def test_a_wrong_option_is_one_line(run):
     assert done.stderr == "manage.py createkey: --rpm: 'many' is not a whole number from 1 to 2147483647\n"
 
 
+COUNT = """
+import django
+django.setup()
+from smartoken.commands import OneLineCommand
+
+class Command(OneLineCommand):
+    def handle(self, **options):
+        for number in range({lines}):
+            self.stdout.write(str(number))
+
+Command().run_from_argv(["manage.py", "count"])
+"""
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_a_reader_that_has_enough_is_no_error(tmp_path, lines):
+    (tmp_path / "smartoken.sqlite3").touch()
+    names = {"SMARTOKEN_DATA": str(tmp_path), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "smartoken.settings"}
+    command = [sys.executable, "-c", COUNT.format(lines=lines)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=os.environ | names, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 @pytest.mark.slow
 def test_a_shell_session_from_nothing_to_a_key(run):
     assert run("migrate", "-v0").returncode == 0

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from billing import budgets
 from billing.money import NANOS
 
@@ -105,6 +107,14 @@ def test_preflight_needs_no_key_and_allows_any_header(stranger):
 
 def test_answers_are_not_cached(caller):
     assert caller.get("/v1/models").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_demo_gives_as_many_choices_as_were_asked_for(caller, stream):
+    one, three = (caller.chat(model="glm", stream=stream, max_tokens=5, n=n) for n in (1, 3))
+    assert (one.usage["completion_tokens"], three.usage["completion_tokens"]) == (5, 15)
+    answers = three.events if stream else [three.json]
+    assert {choice["index"] for answer in answers for choice in answer["choices"]} == {0, 1, 2}
 
 
 def test_the_demo_names_itself(caller, add_route):

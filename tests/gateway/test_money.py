@@ -12,7 +12,8 @@ from billing.holds import Admissions
 from billing.models import LedgerEntry
 from billing.money import NANOS
 from billing.proof import check_books
-from routing import admission
+from routing import admission, dialects
+from routing.dialects.base import Dialect
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import Wallet
 
@@ -143,6 +144,35 @@ def test_a_model_that_costs_nothing_answers_an_empty_wallet(caller, add_route):
     assert [(reply.status, reply.usage["cost"]) for reply in replies] == [(200, 0), (200, 0)]
     assert [(reply.record.held_nanos, reply.record.charge_nanos) for reply in replies] == [(0, 0), (0, 0)]
     assert not LedgerEntry.objects.filter(organization=empty.organization).exists()
+
+
+class LeavesReasoningOut(Dialect):
+    """A provider whose output limit bounds the answer alone."""
+
+    bounds_total = False
+
+
+@pytest.fixture
+def open_ended(add_route, monkeypatch):
+    """The only route to a thinking model: its answers may be as long as the model's longest."""
+    monkeypatch.setitem(dialects.DIALECTS, "open-ended", LeavesReasoningOut())
+    add_route("ok", dialect="open-ended")
+
+
+@pytest.mark.parametrize("asked", [{"max_tokens": 10}, {}])
+def test_a_limit_that_leaves_reasoning_out_holds_for_the_longest_answer(caller, wallet, open_ended, upstream, asked):
+    longest = 128_000 * 1500  # the price of a token is 1,500 nano-dollars
+    reply = caller.chat(**asked)
+    assert longest < reply.record.held_nanos < longest + NANOS // 100
+    assert upstream.requests[-1].body["max_tokens"] == asked.get("max_tokens", 32_768)
+    assert reply.record.charge_nanos == 12 * 500 + 3 * 1500
+
+
+def test_a_wallet_that_cannot_bear_the_longest_answer_refuses_it(make_caller, member, open_ended, upstream):
+    Wallet(member).grant(0.19)
+    lowered = make_caller().chat(max_tokens=10, headers={"x-smartoken-lower-limit": "1"})
+    assert (lowered.status, lowered.error["code"]) == (402, "insufficient_quota")
+    assert upstream.requests == []
 
 
 def test_a_ledger_that_hangs_is_not_waited_for_and_a_late_hold_is_given_back(

@@ -22,6 +22,7 @@ def test_a_wrong_argument_is_named(arguments):
 def test_help_tells_the_options():
     told = run_and_wait("--help")
     assert told.returncode == 0
+    assert told.stdout.count("usage: scripts/run") == 1
     assert all(option in told.stdout for option in ("--port", "--data", "--no-demo"))
     assert "--check" not in told.stdout
 
