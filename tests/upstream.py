@@ -89,7 +89,8 @@ class Answer:
         self._connection.write("\r\n".join(lines).encode() + b"\r\n\r\n")
 
     def write(self, piece: bytes) -> None:
-        self._connection.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if piece:  # an empty chunk is the body's end
+            self._connection.write(b"%x\r\n%s\r\n" % (len(piece), piece))
 
     def end(self) -> None:
         self._connection.write(b"0\r\n\r\n")
