@@ -84,7 +84,8 @@ class SharedWindows:
 
     async def _count(self, keys: list[tuple[RateLimitItem, str]]) -> list[tuple[int, float]]:
         """Return, for each key, its count and the seconds until it begins anew."""
-        async with self._redis.pipeline(transaction=False) as pipe:
+        # In one transaction, so that no window ends between making it and counting in it.
+        async with self._redis.pipeline(transaction=True) as pipe:
             for item, key in keys:
                 pipe.set(key, 0, ex=item.get_expiry(), nx=True)
                 pipe.incr(key)

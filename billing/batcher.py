@@ -25,8 +25,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 
+from billing.alarms import alarm
 from billing.holds import Deferred
 from billing.settles import Settlement
 
@@ -34,6 +35,9 @@ MAX_BATCH = 64
 MAX_WAITING = 4096
 HOLD_PATIENCE_SECONDS = 2.0
 LATE_SECONDS = 10.0
+READ_ONLY = ("25006", "25P02", "25P03")
+"""A server that takes no writes, or a transaction that it has given up."""
+
 RECONNECT_SECONDS = 0.1
 STOP_SECONDS = 10.0
 """How long a thread that is to end tries on; what is left then is the sweeper's."""
@@ -193,7 +197,7 @@ class Batcher:
         skip_locked = bool(self._deferred) or any(job.is_contended for job in jobs)
         try:
             results = self._call(handler, jobs, skip_locked)
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, InternalError) as error:
             self._handle_trouble(handler, jobs, error, skip_locked)
         except Exception as error:
             self._run_one_by_one(handler, jobs, error)
@@ -244,6 +248,8 @@ class Batcher:
         self.failures += 1
         logger.error("ledger item failed alone: %s", type(error).__name__, exc_info=error)
         if job.is_bare or not isinstance(job.item, Settlement):
+            if job.is_bare:
+                alarm("settle failed", f"The settlement of {job.item.id} failed and is left to the sweeper.")
             self._refuse([job], error)
             return
         job.item, job.is_bare = job.item.money_only(), True
@@ -298,7 +304,7 @@ def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
 
 
 def classify(error: Exception) -> str:
-    """Tell what an OperationalError or InterfaceError means: ``locked``, ``retry``, ``lost`` or ``poison``.
+    """Tell what an error of the connection or server means: ``locked``, ``retry``, ``lost`` or ``poison``.
 
     SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
     """
@@ -307,6 +313,8 @@ def classify(error: Exception) -> str:
         return "locked"
     if state in ("40P01", "40001", "57014"):
         return "retry"
+    if state in READ_ONLY:
+        return "lost"  # a standby, until it is promoted or the address leads elsewhere
     if state and not state.startswith(("08", "57P", "53", "58", "XX")):
         return "poison"
     if connection.vendor == "sqlite" and "locked" in str(error):

@@ -117,6 +117,7 @@ def _add(
 
     ``check`` gets the locked wallet and raises LedgerError for what must not be; a repetition is not checked again.
     """
+    rows.make_durable()
     wallet = get_wallet(organization=organization)
     locked = locks.lock_limits([wallet.pk])[wallet.pk]
     if entry := LedgerEntry.objects.filter(kind=kind, reference=reference).first():

@@ -62,6 +62,12 @@ def insert(
     return execute(f"{sql} RETURNING {returning}" if returning else sql, parameters)
 
 
+DURABLE = (
+    "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
+    "ELSE current_setting('synchronous_commit') END, true)"
+)
+
+
 def set_guards() -> None:
     """Bound how long this transaction waits for a locked row and for a statement; make its COMMIT durable.
 
@@ -69,10 +75,14 @@ def set_guards() -> None:
     """
     if is_postgresql():
         execute(
-            "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '2s', true), "
-            "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
-            "ELSE current_setting('synchronous_commit') END, true)"
+            "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '2s', true), " + DURABLE
         )
+
+
+def make_durable() -> None:
+    """Let this transaction's COMMIT be on the disk before it is told, whatever the server says of others."""
+    if is_postgresql():
+        execute(f"SELECT {DURABLE}")
 
 
 def read_clock() -> datetime:

@@ -301,10 +301,6 @@ class _Batch:
             rollups.note_correction(created_at)
 
 
-def _cover(kind: str, free: int, held: int) -> int:
-    return free if kind == Limit.Kind.WALLET else max(free, held)
-
-
 def _end_state(settlement: Settlement, outcome: Outcome) -> str:
     if settlement.is_sweep:
         return State.EXPIRED.value

@@ -21,6 +21,9 @@ NPM = CACHE / "sdk"
 ON_BOTH = ["accounts", "billing", "commands", "crash", "gateway", "routing", "sdk"]
 """Folders below tests/ that run on both databases."""
 
+MACHINE_STEPS = 2500
+"""Steps of the machine that drives the money, on each of the two databases."""
+
 CHECKS: dict[str, list[str]] = {
     "ruff": ["ruff", "check", "--quiet"],
     "format": ["ruff", "format", "--check", "--quiet"],
@@ -130,8 +133,17 @@ def run_tests(run: Run, *, is_all: bool, for_pytest: list[str]) -> None:
     both = [f"tests/{name}" for name in ON_BOTH if (ROOT / "tests" / name).is_dir()]
     if not for_pytest:
         pytest += ["-n", "2", "--dist", "loadfile"]
-    run.phase("tests on SQLite", [*pytest, *for_pytest], SMARTOKEN_TEST_DATABASE="sqlite")
-    run.phase("tests on PostgreSQL", [*pytest, *(for_pytest or both)], SMARTOKEN_TEST_DATABASE="postgresql")
+    steps = str(MACHINE_STEPS if is_all else MACHINE_STEPS // 5)
+    for name, database, arguments in (
+        ("SQLite", "sqlite", for_pytest),
+        ("PostgreSQL", "postgresql", for_pytest or both),
+    ):
+        run.phase(
+            f"tests on {name}",
+            [*pytest, *arguments],
+            SMARTOKEN_TEST_DATABASE=database,
+            SMARTOKEN_MACHINE_STEPS=steps,
+        )
 
 
 def main() -> int:

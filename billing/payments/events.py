@@ -27,7 +27,8 @@ def name_entry(order: TopUp) -> str:
 def apply_event(message: Message) -> None:
     """Do what an event asks for; a repeated one does nothing, one of another kind neither."""
     if problem := _apply(message):
-        alarm("payment", f"Stripe's event {message.id}, {message.kind}: {problem}")
+        # A name of its own for each, since of one name only one mail an hour goes out.
+        alarm(f"payment {message.id}"[:33], f"Stripe's event {message.id}, {message.kind}: {problem}")
 
 
 def _apply(message: Message) -> str:

@@ -55,6 +55,7 @@ class Tally:
 
     asked: dict[str, int] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     odd: list[str] = field(default_factory=list)
     done: int = 0
@@ -129,7 +130,9 @@ async def ask(session: aiohttp.ClientSession, url: str, headers: Any, body: Any,
             response.close()
             return
         text = (await response.read()).decode()
-        if body["stream"] and not (text.endswith("data: [DONE]\n\n") or re.search(r'"error":\{.*"code":', text)):
+        if re.search(r'"error":\{.*"code":', text):
+            tally.cut.add(request_id)
+        elif body["stream"] and not text.endswith("data: [DONE]\n\n"):
             tally.odd.append(f"cut: {text[-200:]}")
 
 
@@ -167,7 +170,9 @@ def check_charges(records: dict[str, dict[str, Any]], tally: Tally) -> None:
             due += price
             owed += record["charge_nanos"] + record["uncollected_nanos"]
         else:
-            assert record["charge_nanos"] + record["uncollected_nanos"] >= 0
+            # Estimated, since the provider's own count did not come: only where the answer was cut.
+            assert request_id in tally.left | tally.cut
+            assert 0 <= record["charge_nanos"] + record["uncollected_nanos"] <= price
     assert due == owed
     assert due > 0
 
@@ -190,8 +195,7 @@ def test_ten_thousand_requests_are_charged_to_the_last_token(site, database):
     assert sum(tally.statuses.values()) == 10_000 // CLIENTS * CLIENTS
     records = read_records(database)
     check_charges(records, tally)
-    not_by_provider = {id_ for id_, record in records.items() if record["count_source"] != "provider"}
-    assert not_by_provider <= tally.left
+    assert not tally.cut
     check_limits(database)
     assert count_deadlocks(database) == deadlocks
 
