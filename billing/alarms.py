@@ -1,6 +1,6 @@
-"""Alarms: what the operator must look at. A log line at once, a mail once an hour.
+"""Alarms: what the operator must look at. A log line at once, a mail and a webhook once an hour.
 
-1. ``alarm`` logs, and queues a mail unless this process has queued the same within the hour.
+1. ``alarm`` logs, and queues both unless this process has queued the same within the hour.
 2. The worker claims the hour by the alarm's row in ``Mark``: of all processes, one mail goes out.
 """
 
@@ -30,16 +30,26 @@ def alarm(name: str, text: str) -> None:
     """
     logger.error("%s: %s", name, text)
     now = time.monotonic()
-    if not settings.ALARM_EMAILS or now < _queued.get(name, 0.0):
+    tasks = [task for task, is_wanted in _ways() if is_wanted]
+    if not tasks or now < _queued.get(name, 0.0):
         return
     if len(_queued) >= MAX_NAMES:
         _queued.clear()
     _queued[name] = now + PAUSE.total_seconds()
     try:
-        current_app.send_task("billing.tasks.mail_alarm", [name, text], retry=False)
+        for task in tasks:
+            current_app.send_task(task, [name, text], retry=False)
     except (OperationalError, OSError) as error:
         logger.error("an alarm could not be queued: %s", type(error).__name__)
         del _queued[name]
+
+
+def _ways() -> list[tuple[str, bool]]:
+    """Return the tasks that carry alarms, each with whether the operator has set it up."""
+    return [
+        ("billing.tasks.mail_alarm", bool(settings.ALARM_EMAILS)),
+        ("routing.tasks.post_alarm", bool(settings.ALARM_WEBHOOK_URL)),
+    ]
 
 
 def mail_alarm(*, name: str, text: str) -> bool:
@@ -48,17 +58,23 @@ def mail_alarm(*, name: str, text: str) -> bool:
     Raises OSError where the mail server can't be reached; the hour is then free again.
     """
     mark, now = f"alarm {name}"[:40], rows.read_clock()
-    if not settings.ALARM_EMAILS or not _claim(mark, now):
+    if not settings.ALARM_EMAILS or not claim(mark, now):
         return False
     body = f"{text}\n\n{settings.SMARTOKEN_URL}/admin/\nSeen at {now:%Y-%m-%d %H:%M:%S} UTC.\n"
     try:
         send_mail(f"SmarToken alarm: {name}", body, None, settings.ALARM_EMAILS)
     except OSError:
-        Mark.objects.filter(pk=mark).update(at=now - PAUSE)
+        free(mark, now)
         raise
     return True
 
 
-def _claim(mark: str, now: datetime) -> bool:
+def claim(mark: str, now: datetime) -> bool:
+    """Take the hour of an alarm, by the name of its row; tell whether it was free."""
     _, is_new = Mark.objects.get_or_create(name=mark, defaults={"at": now})
     return is_new or Mark.objects.filter(pk=mark, at__lte=now - PAUSE).update(at=now) == 1
+
+
+def free(mark: str, now: datetime) -> None:
+    """Give back an hour that was claimed at this time, but not used."""
+    Mark.objects.filter(pk=mark).update(at=now - PAUSE)

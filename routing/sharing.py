@@ -69,3 +69,11 @@ def _columns(standing: Standing, now: datetime) -> dict[str, object]:
         "refused_credential": standing.refused_credential,
         "set_aside_at": now if standing.is_set_aside else None,
     }
+
+
+def note(*, upstream_id: int, **columns: object) -> None:
+    """Keep what a balance or a probe has shown; how the upstream stands is left alone."""
+    row = UpstreamHealth(upstream_id=upstream_id, **columns)
+    UpstreamHealth.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["upstream"], update_fields=list(columns)
+    )

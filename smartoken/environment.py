@@ -46,7 +46,8 @@ SETTINGS = [
     Setting("SIGNUP_CREDIT_USD", str, "", "Credit for a confirmed address, once. Empty: 1 with SQLite, else 0."),
     Setting("EMAIL_URL", str, "", "How mail is sent, e.g. smtp+tls://user:password@host:587. Empty: links are shown."),
     Setting("MAIL_FROM", str, "", "Sender of mails. Empty: no-reply at the public host."),
-    Setting("ALARM_EMAILS", list, [], "Who gets a mail when the books differ, once an hour. Needs EMAIL_URL."),
+    Setting("ALARM_EMAILS", list, [], "Who gets a mail when the operator must act, once an hour. Needs EMAIL_URL."),
+    Setting("ALARM_WEBHOOK_URL", str, "", "Where alarms are POSTed as JSON too, once an hour each. Empty: nowhere."),
     Setting("SMARTOKEN_OPERATOR", str, "", "Who runs the site, name and place: stands on receipts beside its address."),
     Setting("STRIPE_SECRET_KEY", str, "", "Stripe's secret key. With the next one, people pay by Stripe Checkout."),
     Setting("STRIPE_WEBHOOK_SECRET", str, "", "Signing secret of the webhook endpoint, which is at /payments/stripe/."),
@@ -194,6 +195,9 @@ def _check_alarm_emails() -> None:
             validate_email(address.strip())
         except ValidationError:
             raise _refuse("ALARM_EMAILS", f"{address!r} is not an e-mail address") from None
+    hook = urlparse(env("ALARM_WEBHOOK_URL"))
+    if env("ALARM_WEBHOOK_URL") and (hook.scheme not in ("http", "https") or not hook.hostname or hook.username):
+        raise _refuse("ALARM_WEBHOOK_URL", "write an address such as https://alarms.example.com/hook")
     if env("ALARM_EMAILS") and not env("EMAIL_URL"):
         raise _refuse("ALARM_EMAILS", "set EMAIL_URL too: without it no mail can be sent")
 

@@ -140,6 +140,7 @@ SIGNUP_CREDIT_USD = env("SIGNUP_CREDIT_USD") or ("1" if EMBEDDED else "0")
 # --- mail ------------------------------------------------------------------
 MAIL_CONFIGURED = bool(env("EMAIL_URL"))
 MAILERS = {"default": mailer_config()}
+ALARM_WEBHOOK_URL = env("ALARM_WEBHOOK_URL")
 ALARM_EMAILS = [address.strip() for address in env("ALARM_EMAILS")]
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("MAIL_FROM") or f"SmarToken <no-reply@{PUBLIC_URL.hostname}>"
 
@@ -193,6 +194,8 @@ CELERY_BEAT_SCHEDULE = {
     "roll-up": {"task": "billing.tasks.roll_up", "schedule": 60.0},
     "reconcile-charges": {"task": "billing.tasks.reconcile_charges", "schedule": crontab(hour=4, minute=23)},
     "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
+    "read-balances": {"task": "routing.tasks.read_balances", "schedule": 900.0, "options": {"expires": 600}},
+    "probe-upstreams": {"task": "routing.tasks.probe_upstreams", "schedule": 300.0, "options": {"expires": 200}},
 }
 
 # --- the gateway -----------------------------------------------------------

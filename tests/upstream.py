@@ -191,6 +191,9 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._answer(request))
 
     async def _answer(self, request: Received) -> None:
+        if request.method == "GET" or any(request.path.endswith(end) for end in self.upstream.pages):
+            self._show(request)
+            return
         answer = Answer(request, self)
         name = request.path.split("/")[1] if request.method == "GET" else str(request.body.get("model"))
         if name.startswith("refuse-"):
@@ -202,6 +205,14 @@ class Connection(asyncio.Protocol):
             except Exception:
                 answer.abort()  # a test that waits for its answer must fail, not wait
                 raise
+        request.done.set()
+
+    def _show(self, request: Received) -> None:
+        """Answer with the page that the test has put at the end of its path."""
+        status, body = next(
+            (page for end, page in self.upstream.pages.items() if request.path.endswith(end)), (404, b"")
+        )
+        self.write(b"HTTP/1.1 %d Status\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body))
         request.done.set()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -230,6 +241,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
+        self.pages: dict[str, tuple[int, bytes]] = {}
         self.connections = 0
         self._loop = asyncio.new_event_loop()
         self._gate = asyncio.Event()
@@ -266,6 +278,7 @@ class Upstream:
     def reset(self) -> None:
         """Forget what arrived and close the gate."""
         self.requests.clear()
+        self.pages.clear()
         self._loop.call_soon_threadsafe(self._gate.clear)
 
     def stop(self) -> None:

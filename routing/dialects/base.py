@@ -59,11 +59,15 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Where a provider tells what is left in the account: path, the way to the number, its currency."""
+    """Where a provider tells what is left in the account: path, the way to the number, its currency.
+
+    ``spent`` is the way to what has to be taken off, where the number is all that was ever paid in.
+    """
 
     path: str
     amount: tuple[str | int, ...]
     currency: str = "CNY"
+    spent: tuple[str | int, ...] = ()
 
 
 @dataclass(slots=True)

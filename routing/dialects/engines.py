@@ -40,7 +40,7 @@ class OpenRouter(Dialect):
 
     label = "OpenRouter"
     addresses = (Address("https://openrouter.ai/api/v1", "worldwide"),)
-    balance = Balance("/credits", ("data", "total_credits"), "USD")
+    balance = Balance("/credits", ("data", "total_credits"), "USD", spent=("data", "total_usage"))
     thinking = Thinking(
         on={"reasoning": {"enabled": True}},
         off={"reasoning": {"enabled": False}},

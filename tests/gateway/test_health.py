@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from billing import alarms
-from routing import failover, sharing, standing
+from routing import failover, probes, sharing, standing
 from routing.dialects.meanings import POLICIES, Meaning
 from routing.models import Upstream, UpstreamHealth
 from routing.runtime import get_runtime
@@ -195,6 +195,28 @@ def test_a_slow_upstream_is_left_when_it_says_so_and_another_is_there(caller, ad
     record = caller.chat(stream=True).record
     assert outcomes(record) == [("failed", "first_byte"), ("answered", "")]
     assert record.attempts[0]["cost"] == "unknown"
+
+
+# --- probes ---------------------------------------------------------------------------
+
+
+def test_an_upstream_with_traffic_is_not_probed(caller, add_route, upstream):
+    route = add_route("ok")
+    give(route, is_probed=True)
+    assert caller.chat().record.upstream == route.upstream.slug
+    probes.probe_quiet()
+    assert [request.method for request in upstream.requests] == ["POST"]
+
+
+def test_a_probe_that_is_answered_ends_a_rest_in_the_gateway(caller, add_route, upstream):
+    route = add_route("refuse-402")
+    caller.chat()
+    eventually(lambda: row_of(route))
+    give(route, is_probed=True)
+    upstream.pages["/models"] = (200, b"{}")
+    assert probes.probe(upstream=route.upstream)
+    in_force()
+    assert caller.chat().record.attempts[0]["reason"] == "no_balance"
 
 
 # --- what the client reads ---------------------------------------------------------------

@@ -15,6 +15,8 @@ from smartoken import environment
         ("SIGNUP_CREDIT_USD", "0.0000000001"),
         ("ALARM_EMAILS", "root@example.com,root"),
         ("ALARM_EMAILS", "root@example.com"),  # and nothing to send mail with
+        ("ALARM_WEBHOOK_URL", "alarms.example.com/canary7f3a"),
+        ("ALARM_WEBHOOK_URL", "ftp://alarms.example.com"),
         ("TRUSTED_PROXIES", "10.0.0.0/33"),
         ("SMARTOKEN_CREDENTIAL_KEYS", "short"),
         ("SMARTOKEN_IDLE_SECONDS", "0"),

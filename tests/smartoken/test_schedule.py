@@ -7,7 +7,8 @@ from django.conf import settings
 
 from smartoken.celery import app
 
-SENT = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} | {"billing.tasks.mail_alarm"}
+CARRIERS = {"billing.tasks.mail_alarm", "routing.tasks.post_alarm"}
+SENT = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} | CARRIERS
 
 
 @pytest.mark.parametrize("name", sorted(SENT))

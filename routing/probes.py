@@ -1,0 +1,65 @@
+"""Probes: an upstream without traffic is asked for its models, so that rests end, or begin, before clients notice."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from billing import rows
+from billing.models import UsageRecord
+from billing.receipt import REASONS
+from routing import dialects, sharing
+from routing.dialects.base import UpstreamFault
+from routing.health import Alarm, Standing, mark_credential
+from routing.models import Upstream, UpstreamHealth
+from routing.notices import warn_admin
+from routing.outbound import OutboundError, ask_upstream
+from routing.upstream import REST_SECONDS
+
+SECONDS = 5.0
+QUIET = timedelta(minutes=5)
+
+
+def probe_quiet() -> int:
+    """Probe the upstreams that are to be and had no traffic for five minutes; return how many answered well."""
+    since = timezone.now() - QUIET
+    return sum(
+        probe(upstream=upstream)
+        for upstream in Upstream.objects.filter(is_probed=True).order_by("pk")
+        if not UsageRecord.objects.filter(upstream=upstream.slug, created_at__gte=since).exists()
+    )
+
+
+def probe(*, upstream: Upstream) -> bool:
+    """Ask one upstream for its models; a success ends its rest, a failure counts as one. Tell whether it answered."""
+    fault, problem = _ask(upstream)
+    sharing.note(upstream_id=upstream.pk, probed_at=timezone.now(), probe_problem=problem[:200])
+    standing = _read_standing(upstream)
+    if fault is None:
+        # A list of models may be public: it proves nothing about the credential.
+        if not standing.refused and standing != Standing():
+            sharing.write_standings({upstream.slug: Standing()})
+        return True
+    if fault.cools_down:
+        failed = standing.failed(fault, mark_credential(upstream))
+        sharing.write_standings({upstream.slug: failed})
+        if fault.tells_admin:
+            warn_admin(Alarm(upstream.slug, fault.reason, failed.is_set_aside))
+    return False
+
+
+def _ask(upstream: Upstream) -> tuple[UpstreamFault | None, str]:
+    """Return what is wrong, in the gateway's words and in people's; None where nothing is."""
+    dialect = dialects.get(upstream.dialect)
+    try:
+        answer = ask_upstream(upstream, dialect.models_path, seconds=SECONDS)
+    except OutboundError as error:
+        return UpstreamFault("upstream_error", "connection", rest_seconds=REST_SECONDS), str(error)
+    if answer.status == 200:
+        return None, ""
+    fault = dialect.read_error(answer.status, answer.body)
+    return fault, f"status {answer.status}: {REASONS.get(fault.reason, fault.reason)}"
+
+
+def _read_standing(upstream: Upstream) -> Standing:
+    row = UpstreamHealth.objects.filter(upstream=upstream).first()
+    return sharing.read_standing(row, rows.read_clock()) if row else Standing()
