@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-PARTS = ("floor", "gateway", "stream")
+PARTS = ("floor", "gateway", "stream", "money")
 
 
 class OneLineParser(argparse.ArgumentParser):

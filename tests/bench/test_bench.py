@@ -31,6 +31,8 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ["gateway", "--systems", "floor,bogus"],
         ["gateway", "--connections", "1,,2"],
         ["stream", "--event", "5"],
+        ["money", "--steps", "0"],
+        ["money", "--steps", "many"],
     ],
 )
 def test_a_wrong_argument_is_told_in_one_line(arguments):
@@ -72,3 +74,12 @@ def test_the_load_is_named():
     told = bench("floor", *QUICK)
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["load"].startswith("wrk" if shutil.which("wrk") else "our own client")
+
+
+@pytest.mark.slow
+def test_the_money_is_driven_on_both_databases():
+    told = bench("money", "--steps", "50", "--json")
+    assert told.returncode == 0, told.stderr
+    rows = json.loads(told.stdout)["rows"]
+    assert [(row["system"], row["steps"]) for row in rows] == [("smartoken-sqlite", 50), ("smartoken-postgresql", 50)]
+    assert "50 steps on smartoken-sqlite" in told.stderr
