@@ -191,11 +191,12 @@ class Connection(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._answer(request))
 
     async def _answer(self, request: Received) -> None:
-        if request.method == "GET" or any(request.path.endswith(end) for end in self.upstream.pages):
+        is_page = any(request.path.endswith(end) for end in self.upstream.pages)
+        name = request.path.split("/")[1] if request.method == "GET" else str(request.body.get("model"))
+        if is_page or (request.method == "GET" and name not in BEHAVIOURS):
             self._show(request)
             return
         answer = Answer(request, self)
-        name = request.path.split("/")[1] if request.method == "GET" else str(request.body.get("model"))
         if name.startswith("refuse-"):
             status = int(name.removeprefix("refuse-"))
             answer.json(status, {"error": {"message": f"refused with {status}", "type": "t", "code": "c"}})
