@@ -11,6 +11,8 @@ from routing.errors import ERRORS
 from tests.recordings import CUTS, load_recordings, read_said
 from tests.upstream import replay
 
+pytestmark = pytest.mark.slow
+
 RECORDINGS = load_recordings()
 STREAMS = [pytest.param(one, id=one.name) for one in RECORDINGS if one.is_stream]
 WHOLE = [pytest.param(one, id=one.name) for one in RECORDINGS if not one.is_stream and not one.is_error]

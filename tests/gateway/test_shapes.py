@@ -8,6 +8,8 @@ from routing import dialects
 from tests.recordings import read_said
 from tests.shapes import CALL_ID, SHAPES, expected, kinds_of
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [(name, kind) for name in SHAPES for kind in kinds_of(name)]
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
 

@@ -10,6 +10,8 @@ from tests.recordings import read_said
 from tests.stream_faults import BREAKING, COUNTS, ERRORS, HARMLESS, LONG, SAID, TEXT, chunk, write
 from tests.upstream import replay
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def add_replay(add_route):

@@ -15,6 +15,8 @@ from tests.rewriting import rewrite_stream, rewrite_whole
 from tests.shapes import SHAPES, kinds_of
 from tests.stream_faults import BREAKING, ERRORS, HARMLESS, SAID, write
 
+pytestmark = pytest.mark.slow
+
 
 def shorten(body: str, most: int = 60) -> bytes:
     """Return a long recording's beginning and end."""
