@@ -148,7 +148,8 @@ def test_a_provider_that_bills_on_is_read_to_its_very_end(caller, add_route, ups
 
 
 def has_comment_under_way():
-    return any(journey._progress.has_content and not journey._client._comment.done() for journey in running())
+    comments = [journey._client._comment for journey in running() if journey._progress.has_content]
+    return any(comment is not None and not comment.done() for comment in comments)
 
 
 def test_a_client_that_does_not_even_take_a_comment_is_given_up(
