@@ -36,6 +36,7 @@ SECRET_PATTERN = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LE
 RECORD_SECONDS = 30.0
 UNKNOWN_SECONDS = 10.0
 CACHE_ENTRIES = 50_000
+UNKNOWN_ENTRIES = 5_000
 
 
 class KeyInputError(ValueError):
@@ -276,11 +277,13 @@ class KeyCache:
     def __init__(self, *, watch: VersionWatch, reader: Reader) -> None:
         self._watch = watch
         self._reader = reader
-        self._entries: dict[bytes, _Entry] = {}
+        # Apart, so that no flood of made-up secrets drives out the real ones.
+        self._known: dict[bytes, _Entry] = {}
+        self._unknown: dict[bytes, _Entry] = {}
 
     def remember(self, secret: str) -> KeyRecord | None:
         """Return the key with this secret if memory holds it, and what it holds can be trusted."""
-        entry = self._entries.get(digest_secret(secret))
+        entry = self._known.get(digest_secret(secret))
         return entry.record if entry and self._is_current(entry) else None
 
     async def find(self, secret: str) -> KeyRecord | None:
@@ -288,7 +291,7 @@ class KeyCache:
         if not is_well_formed(secret):
             return None
         digest = digest_secret(secret)
-        entry = self._entries.get(digest)
+        entry = self._known.get(digest) or self._unknown.get(digest)
         if entry is None or not self._is_current(entry):
             record, version = await self._reader.run(_fetch, digest)
             entry = _Entry(record, version, time.monotonic() + (RECORD_SECONDS if record else UNKNOWN_SECONDS))
@@ -301,6 +304,9 @@ class KeyCache:
         return entry.version >= self._watch.values.get(KEYS, 0)
 
     def _store(self, digest: bytes, entry: _Entry) -> None:
-        if len(self._entries) >= CACHE_ENTRIES:
-            self._entries.clear()
-        self._entries[digest] = entry
+        self._known.pop(digest, None)
+        self._unknown.pop(digest, None)
+        entries, most = (self._known, CACHE_ENTRIES) if entry.record else (self._unknown, UNKNOWN_ENTRIES)
+        if len(entries) >= most:
+            del entries[next(iter(entries))]  # the oldest
+        entries[digest] = entry

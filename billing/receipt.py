@@ -62,6 +62,7 @@ REASONS = {
     "no_choices": "its answer held no choices",
     "not_an_object": "its answer was not an object",
     "answer_too_large": "its answer was too large",
+    "no_content": "it sent much and said nothing",
     "address_not_allowed": "its address is not allowed on this site",
 }
 

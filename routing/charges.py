@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from billing.holds import Admission
@@ -91,6 +92,18 @@ def _note_outcome(request: UUID, future: "asyncio.Future[Outcome]") -> None:
         logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
     elif future.result().uncollected:
         logger.error("uncollected: request %s, %d nano-dollars", request, future.result().uncollected)
+
+
+def describe_checkpoint(call: Call, progress: Progress, estimator: Estimator) -> dict[str, Any]:
+    """Return what a record says of this journey in case its process is lost."""
+    return {
+        "input": estimator.likely_input(call.model.slug, call.chat.input_size),
+        "output": estimator.likely_output(call.model.slug, progress.delivered_size),
+        **progress.describe_route(),
+        "first_token_ms": progress.first_token_ms,
+        "attempts": progress.attempts,
+        "cost": progress.pack_cost(),
+    }
 
 
 def learn(call: Call, progress: Progress, settlement: Settlement, estimator: Estimator) -> None:

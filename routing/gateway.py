@@ -28,7 +28,7 @@ from routing import dialects, sse
 from routing.admission import admit
 from routing.answers import budget_headers, describe_answer
 from routing.call import Call
-from routing.charges import build_settlement, learn, queue_settlement
+from routing.charges import build_settlement, describe_checkpoint, learn, queue_settlement
 from routing.client import Client, Headers
 from routing.dialects.base import Built, Dialect, UpstreamFault
 from routing.dialects.messages import find_lost
@@ -38,8 +38,9 @@ from routing.estimates import text_size
 from routing.failover import Failover
 from routing.patience import explain_silence, find_overdue, needs_comment
 from routing.progress import Progress
+from routing.relay import Relay
 from routing.replays import Recorder, replay, usage_without_cost
-from routing.rewrite import StreamRewriter, usage_object
+from routing.rewrite import usage_object
 from routing.runtime import Runtime
 from routing.selection import select_routes
 from routing.snapshot import RouteRecord
@@ -217,38 +218,15 @@ class Journey:
             raise UpstreamFault(error.code, "unsupported", error.message, param=error.param, was_sent=False) from None
 
     async def _relay(self, answer: UpstreamAnswer, dialect: Dialect) -> None:
-        """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
-        stream = self._progress.open_stream(dialect)
-        async for read in answer.reads():
-            if await self._pass_on(stream, read):
-                answer.is_done = not self._client.has_left
-                return
-        await self._pass_on(stream, None)
-
-    async def _pass_on(self, stream: StreamRewriter, read: bytes | None) -> bool:
-        """Send the events of one read in one piece; return True at the stream's end. Raises UpstreamFault.
-
-        ``read`` is None where the body has ended.
-        """
-        self._progress.heard_at = time.monotonic()
-        is_delivering = not self._client.has_left
-        piece = (
-            stream.end(is_delivering=is_delivering) if read is None else stream.take(read, is_delivering=is_delivering)
+        """Send the stream on until the provider has finished. Raises UpstreamFault."""
+        relay = Relay(
+            self._progress.open_stream(dialect),
+            self._progress,
+            self._client,
+            make_headers=self._answer_headers,
+            may_hang_up=lambda: self not in self._runtime.drains,
         )
-        await self._deliver(stream, piece)
-        if stream.fault:
-            raise stream.fault
-        is_counted = self._client.has_left and stream.usage is not None and self not in self._runtime.drains
-        return stream.is_done or is_counted
-
-    async def _deliver(self, stream: StreamRewriter, piece: bytes) -> None:
-        if self._progress.first_content_at is None and stream.has_content:
-            self._progress.first_content_at = self._progress.heard_at
-        if piece and not self._client.has_left:
-            if not self._client.has_started:
-                await self._client.start(200, self._answer_headers())
-            await self._client.send(piece)
-            self._progress.spoke_at = time.monotonic()
+        await relay.run(answer)
 
     # --- the end ----------------------------------------------------------------
 
@@ -380,12 +358,4 @@ class Journey:
         if not stream or stream.size == size or (size and now - written_at < CHECKPOINT_SECONDS):
             return None
         self._checkpointed = (now, stream.size)
-        estimator = self._runtime.estimator
-        return self._call.id, {
-            "input": estimator.likely_input(self._call.model.slug, self._call.chat.input_size),
-            "output": estimator.likely_output(self._call.model.slug, stream.size),
-            **self._progress.describe_route(),
-            "first_token_ms": self._progress.first_token_ms,
-            "attempts": self._progress.attempts,
-            "cost": self._progress.pack_cost(),
-        }
+        return self._call.id, describe_checkpoint(self._call, self._progress, self._runtime.estimator)

@@ -23,7 +23,9 @@ def is_trusted(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in networks)
+    # A dual-stack socket shows an IPv4 peer as ::ffff:10.0.0.1.
+    forms = {parsed, getattr(parsed, "ipv4_mapped", None) or parsed}
+    return any(form in network for form in forms for network in networks)
 
 
 def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:

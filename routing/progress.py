@@ -11,6 +11,7 @@ from routing import dialects
 from routing.call import Call
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
+from routing.echoes import drop_echo
 from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
 from routing.snapshot import RouteRecord
@@ -174,6 +175,7 @@ class Progress:
     def note_fault(self, began_at: float, fault: UpstreamFault) -> None:
         self.provider_request_id = fault.provider_request_id or self.provider_request_id
         self.note_attempt(began_at, "skipped" if fault.reason == "busy" else "failed", fault.reason)
-        self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=fault.provider_message)
+        words = drop_echo(fault.provider_message, self._call.chat.body)
+        self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=words)
         if fault.reason == "first_byte":
             self.attempts[-1]["cost"] = "unknown"  # what it went on to think or say is billed all the same

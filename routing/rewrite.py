@@ -18,6 +18,9 @@ from routing.dialects.base import Dialect, UpstreamFault, Usage
 from routing.estimates import text_size
 
 TEXT_FIELDS = ("content", "reasoning_content", "refusal")
+MAX_WAITING_BYTES = 2**20
+"""Of what a provider may send before its first word."""
+
 FINISH_FIELDS = ("finish_reason", "native_finish_reason")
 
 
@@ -64,6 +67,7 @@ class StreamRewriter:
         self._reader = reader
         self._splitter = sse.EventSplitter()
         self._waiting: list[bytes] = []
+        self._waiting_size = 0
         self._ends: dict[int, dict[str, Any]] = {}
         """The last chunk of each finished choice: held back for the usage, and for what may follow."""
         self.has_content = False
@@ -163,6 +167,9 @@ class StreamRewriter:
             return b""
         self._waiting.append(event)
         if not self.has_content:
+            self._waiting_size += len(event)
+            if self._waiting_size > MAX_WAITING_BYTES:
+                raise UpstreamFault("upstream_error", "no_content")
             return b""
         out, self._waiting = b"".join(self._waiting), []
         return out

@@ -7,7 +7,7 @@ KEEP_ALIVE = b": keep-alive\n"
 """One newline only: with a blank line it would be an empty event, which breaks older Go clients."""
 
 DONE = b"data: [DONE]\n\n"
-MAX_EVENT_BYTES = 64 * 1024 * 1024
+MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 FIELDS = (b":", b"event:", b"id:", b"retry:")
 BOM = b"\xef\xbb\xbf"

@@ -392,6 +392,28 @@ async def _echo(answer: Answer) -> None:
     answer.say([answer.body["messages"][-1]["content"]])
 
 
+def said(answer: Answer) -> str:
+    return str(answer.body["messages"][-1]["content"])
+
+
+@behaviour("echo-400")
+async def _echo_400(answer: Answer) -> None:
+    """Refuse the request and quote it."""
+    answer.json(400, {"error": {"message": f"Can't parse '{said(answer)}' at character 3", "code": "bad"}})
+
+
+@behaviour("echo-500")
+async def _echo_500(answer: Answer) -> None:
+    answer.json(500, {"error": f"Traceback: generate(prompt={said(answer)!r})"})
+
+
+@behaviour("echo-in-stream")
+async def _echo_in_stream(answer: Answer) -> None:
+    answer.open_stream(TEXT)
+    answer.event({"error": {"message": f"engine died on: {said(answer).upper()}", "code": 500}})
+    answer.end()
+
+
 @behaviour("flood")
 async def _flood(answer: Answer) -> None:
     """Say sixteen megabytes as fast as the other side reads, then end well."""
@@ -484,7 +506,7 @@ async def _late_body(answer: Answer) -> None:
 @behaviour("burst")
 async def _burst(answer: Answer) -> None:
     """Say more at once than all buffers on the way hold, the rest when the gate opens."""
-    answer.open_stream(["burst" * 2**21])
+    answer.open_stream(["a burst" * 2**20])
     await answer.gate()
     answer.chunk({"content": "rest"})
     answer.close_stream()
@@ -496,6 +518,27 @@ async def _endless(answer: Answer) -> None:
     answer.open_stream([])
     while True:
         answer.chunk({"content": "endless " * 512})
+        await answer.flushed()
+        await asyncio.sleep(0)
+
+
+@behaviour("endless-line")
+async def _endless_line(answer: Answer) -> None:
+    """Begin an event and never end it, until the other side hangs up."""
+    answer.head()
+    answer.write(b'data: {"choices": "')
+    while True:
+        answer.write(b"x" * 65_536)
+        await answer.flushed()
+        await asyncio.sleep(0)
+
+
+@behaviour("endless-silence")
+async def _endless_silence(answer: Answer) -> None:
+    """Send chunks without a word, until the other side hangs up."""
+    answer.head()
+    while True:
+        answer.chunk({"role": "assistant", "content": "", "padding": "x" * 4096})
         await answer.flushed()
         await asyncio.sleep(0)
 

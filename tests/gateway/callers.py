@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from django.test import Client
 
+from accounts.models import User
 from billing.models import UsageRecord
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -169,3 +171,26 @@ class RawClient:
 
     def close(self) -> None:
         self.socket.close()
+
+
+class Visitor:
+    """The browser of a signed-in person on the Playground's page."""
+
+    PATH = "/playground/run/"
+    TOKEN = "t" * 32
+
+    def __init__(self, url: str, user: User) -> None:
+        session = Client()
+        session.force_login(user)
+        self.url = url
+        cookies = f"sessionid={session.cookies['sessionid'].value}; csrftoken={self.TOKEN}"
+        self.headers = {"cookie": cookies, "x-csrftoken": self.TOKEN}
+
+    def ask(self, **body: Any) -> Reply:
+        headers = {**self.headers, "content-type": "application/json"}
+        content = json.dumps(chat_body(body))
+        return Reply(httpx.post(f"{self.url}{self.PATH}", headers=headers, content=content, timeout=30))
+
+    def open(self, **body: Any) -> RawClient:
+        """Ask on a bare socket, that may be closed at any time."""
+        return RawClient(self, path=self.PATH, **body)

@@ -25,7 +25,7 @@ from billing.proof import check_books
 from routing import pools, runtime
 from routing.catalog.loader import load_catalog
 from routing.models import Pool, Route, Upstream
-from tests.gateway.callers import Caller, eventually
+from tests.gateway.callers import Caller, Visitor, eventually
 from tests.gateway.server import Server
 from tests.upstream import Upstream as UpstreamServer
 
@@ -167,6 +167,12 @@ def make_caller(
 def caller(make_caller: Callable[..., Caller], wallet: Wallet) -> Caller:
     """A client with a key and money."""
     return make_caller()
+
+
+@pytest.fixture
+def visitor(gateway: Server, member: Membership, wallet: Wallet) -> Visitor:
+    """Somebody with money who is signed in."""
+    return Visitor(gateway.url, member.user)
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ BEFORE_CONTENT = {
     "error-in-200": "server_error",
     "not-json": "not_json",
     "redirect": "redirect",
+    "endless-line": "answer_too_large",
+    "endless-silence": "no_content",
 }
 
 

@@ -8,6 +8,7 @@ from django.db import DataError
 
 from accounts import keys, members
 from billing.models import RefusalCount
+from routing.runtime import get_runtime
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import in_force
 
@@ -64,6 +65,19 @@ def test_a_wrong_key_is_refused(caller, kind):
 def test_no_key_is_refused_before_the_body_is_read(stranger):
     reply = stranger.post(b"x" * (33 * 2**20))
     assert reply.status == 401
+
+
+def test_made_up_keys_drive_no_real_one_out_of_memory(caller, stranger, monkeypatch):
+    monkeypatch.setattr(keys, "CACHE_ENTRIES", 10)
+    monkeypatch.setattr(keys, "UNKNOWN_ENTRIES", 2)
+    caller.get("/v1/models")
+    in_force()
+    caller.get("/v1/models")
+    for _ in range(12):
+        stranger.get("/v1/models", authorization=f"Bearer {keys.generate_secret()}")
+    cache = get_runtime().keys
+    assert cache.remember(caller.secret)
+    assert len(cache._unknown) == 2
 
 
 def test_a_revoked_key_is_refused_at_once(make_key, make_caller, wallet, caller):

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from routing import gateway as journeys
 from routing import patience
 from routing.runtime import get_runtime
 from tests.gateway.callers import RawClient, eventually, find_record, read_until
@@ -12,9 +13,7 @@ from tests.gateway.callers import RawClient, eventually, find_record, read_until
 @pytest.fixture
 def impatient(monkeypatch):
     """Wait less for a provider's count than production does."""
-    from routing import gateway
-
-    monkeypatch.setattr(gateway, "USAGE_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(journeys, "USAGE_PATIENCE_SECONDS", 0.2)
 
 
 def running():
@@ -123,12 +122,23 @@ def test_leaving_a_whole_answer_reads_it_to_its_end(caller, add_route, upstream,
     assert (record.ended_by, record.count_source, record.charge_nanos) == ("client", "provider", 10_500)
 
 
-def test_leaving_does_not_hang_up_on_a_provider_that_bills_on(caller, add_route, upstream, wallet):
-    from routing import gateway
+def test_no_more_whole_answers_than_so_many_are_read_for_nobody(
+    impatient, monkeypatch, caller, add_route, upstream, wallet
+):
+    monkeypatch.setattr(journeys, "MAX_DRAINS", 0)
+    add_route("held")
+    client = RawClient(caller)
+    eventually(lambda: upstream.requests)
+    client.close()
+    record = only_record(wallet)
+    assert (record.status, record.ended_by, record.charge_nanos) == ("aborted", "client", 0)
+    assert upstream.requests[0].closed.wait(5)
 
+
+def test_leaving_does_not_hang_up_on_a_provider_that_bills_on(caller, add_route, upstream, wallet):
     add_route("held", bills_after_abort=True)
     with pytest.MonkeyPatch.context() as patch, caller.streaming() as response:
-        patch.setattr(gateway, "USAGE_PATIENCE_SECONDS", 0.05)
+        patch.setattr(journeys, "USAGE_PATIENCE_SECONDS", 0.05)
         read_until(response.iter_lines(), "Hello")
         request_id = response.headers["x-request-id"]
         response.close()

@@ -1,10 +1,6 @@
 """The Playground's call: the same journey and the same rules as `/v1`, for a signed-in person over a real socket."""
 
-import json
-
-import httpx
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from accounts import keys
@@ -13,37 +9,7 @@ from billing.models import RefusalCount, UsageRecord
 from playground import run
 from routing import gateway as gateway_module
 from routing.runtime import get_runtime
-from tests.gateway.callers import RawClient, Reply, chat_body, eventually
-
-PATH = "/playground/run/"
-TOKEN = "t" * 32
-
-
-class Visitor:
-    """A signed-in person's browser on the Playground's page."""
-
-    def __init__(self, url, user):
-        session = Client()
-        session.force_login(user)
-        self.url = url
-        cookies = {"sessionid": session.cookies["sessionid"].value, "csrftoken": TOKEN}
-        self.headers = {
-            "cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
-            "x-csrftoken": TOKEN,
-        }
-
-    def open(self, **body):
-        """Ask on a bare socket, that may be closed at any time."""
-        return RawClient(self, path=PATH, **body)
-
-    def ask(self, **body):
-        url = f"{self.url}{PATH}"
-        return Reply(httpx.post(url, headers=self.headers, content=json.dumps(chat_body(body)), timeout=30))
-
-
-@pytest.fixture
-def visitor(gateway, member, wallet):
-    return Visitor(gateway.url, member.user)
+from tests.gateway.callers import eventually
 
 
 @pytest.fixture

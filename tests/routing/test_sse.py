@@ -33,9 +33,9 @@ def test_events_are_found_wherever_they_are_cut(stream, events, size):
 def test_a_line_of_any_length_is_read_in_time_that_grows_with_it_alone():
     splitter, read = sse.EventSplitter(), b"x" * 1000
     assert splitter.feed(b"data: ") == []
-    for _ in range(20_000):
+    for _ in range(5_000):
         splitter.feed(read)
-    assert splitter.feed(b"\n\n") == [read * 20_000]
+    assert splitter.feed(b"\n\n") == [read * 5_000]
 
 
 def test_a_line_that_never_ends_is_given_up(monkeypatch):
