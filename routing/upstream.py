@@ -51,6 +51,7 @@ FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
     (ConnectionError, "connection", "upstream_error", True),
     (TimeoutError, "timeout", "upstream_timeout", True),
 ]
+KNOWN = tuple(class_ for class_, *_ in FAILURES)
 
 
 def classify(error: BaseException) -> UpstreamFault:
@@ -58,6 +59,8 @@ def classify(error: BaseException) -> UpstreamFault:
     cause = error.__cause__ or error
     if isinstance(cause, aiohttp.ClientConnectorError) and isinstance(cause.os_error, AddressRefusedError):
         return UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
+    if not isinstance(cause, KNOWN):
+        cause = error  # a broken body's cause is the parser's own
     for class_, reason, code, was_sent in FAILURES:
         if isinstance(cause, class_):
             return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
