@@ -5,7 +5,8 @@ By the state in which the hold is found, under the locks:
   a budget that was lowered meanwhile still covers what was held in it;
 - settled or released: this settle ran before: the same figures back, nothing moves;
 - expired: the sweeper was first: one adjustment for the difference;
-- missing: the database lost it: inserted as settled and charged what is free.
+- missing: the database lost it: inserted as settled and charged what is free; but where
+  its record is there it ended long ago and was forgotten: the record's figures back.
 
 Every sum comes from the rows that a statement moved, so that a batch whose COMMIT
 is unknown can be run again. A claimed Idempotency-Key ends with its hold.
@@ -133,23 +134,35 @@ def settle_batch(
     holds = locks.lock_holds(ids_ready, skip_locked=skip_locked)
     if skip_locked and (busy := locks.find_locked(ids_ready, holds)):
         ready = [s for s in ready if s.id not in busy]
-    batch = _Batch(limits, rows.read_clock())
+    recorded = _find_records([s.id for s in ready if s.id not in holds])
+    batch = _Batch(limits, recorded, rows.read_clock())
     outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
     batch.write()
     return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
 
 
+def _find_records(ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return charge and uncollected of those requests that have a record."""
+    if not ids:
+        return {}
+    found = UsageRecord.objects.filter(pk__in=ids).values_list("pk", "charge_nanos", "uncollected_nanos")
+    return {id_: (charge, uncollected) for id_, charge, uncollected in found}
+
+
 class _Batch:
     """One transaction's settlements: decided one by one, then written together."""
 
-    def __init__(self, limits: dict[int, LimitRow], now: datetime) -> None:
+    def __init__(self, limits: dict[int, LimitRow], recorded: dict[UUID, tuple[int, int]], now: datetime) -> None:
         self.limits = limits
+        self.recorded = recorded
         self.now = now
         self.ending: dict[UUID, tuple[Settlement, Outcome]] = {}
         self.missing: dict[UUID, tuple[Settlement, Outcome]] = {}
         self.late: list[tuple[Settlement, HoldRow, int]] = []
 
     def decide(self, settlement: Settlement, hold: HoldRow | None) -> Outcome:
+        if hold is None and settlement.id in self.recorded:
+            return Outcome(*self.recorded[settlement.id], self._left(settlement))
         if hold is None:
             return self._charge(settlement, 0, self.missing)
         if hold.state == State.OPEN:

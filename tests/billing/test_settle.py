@@ -1,6 +1,7 @@
 """Settling: by the state in which the hold is found."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from django.db import IntegrityError
@@ -156,6 +157,16 @@ def test_a_batch_that_is_run_again_changes_nothing(make_key, admissions, ask) ->
     outcomes, settled = settle_batch(settlements), dump()
     assert [one.charge for one in settle_batch(settlements, is_replay=True)] == [one.charge for one in outcomes]
     assert dump() == settled
+
+
+def test_a_settle_that_comes_when_its_hold_is_forgotten_changes_nothing(make_key, admissions, ask) -> None:
+    """A machine that slept for eight days wakes up, and others have swept and forgotten meanwhile."""
+    [admission] = admissions.admit_batch([ask(make_key())])
+    settle_batch([replace(settle(admission, Tokens()), is_sweep=True)])
+    Hold.objects.all().delete()
+    before = dump()
+    [outcome] = settle_batch([settle(admission, Tokens(input=10, output=10))])
+    assert (outcome.charge, dump()) == (0, before)
 
 
 def dump() -> list[object]:
