@@ -33,6 +33,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ["stream", "--event", "5"],
         ["money", "--steps", "0"],
         ["money", "--steps", "many"],
+        ["money", "--records", "-1"],
     ],
 )
 def test_a_wrong_argument_is_told_in_one_line(arguments):
@@ -78,8 +79,10 @@ def test_the_load_is_named():
 
 @pytest.mark.slow
 def test_the_money_is_driven_on_both_databases():
-    told = bench("money", "--steps", "50", "--json")
+    told = bench("money", "--steps", "50", "--seconds", "0.2", "--records", "1000", "--json")
     assert told.returncode == 0, told.stderr
     rows = json.loads(told.stdout)["rows"]
     assert [(row["system"], row["steps"]) for row in rows] == [("smartoken-sqlite", 50), ("smartoken-postgresql", 50)]
+    assert all(row[name] > 0 for row in rows for name in ("pairs_per_s", "p50_ms", "longest_ms", "in_the_night_ms"))
+    assert rows[1]["syncs_per_pair"] >= 2  # a hold and a settle, each durable
     assert "50 steps on smartoken-sqlite" in told.stderr
