@@ -11,6 +11,7 @@ from smartoken.celery import app
 @pytest.mark.parametrize("name", sorted(app.conf.beat_schedule))
 @pytest.mark.django_db(transaction=True)
 def test_a_scheduled_task_runs_twice_on_an_empty_site(name: str) -> None:
+    app.loader.import_default_modules()
     task = current_app.tasks[app.conf.beat_schedule[name]["task"]]
     task()
     task()

@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
+from redis import Redis
 
 from accounts import keys, people, versions
 from accounts.keys import Secret
@@ -62,6 +64,9 @@ def _empty_database() -> None:
             cursor.execute("DROP TRIGGER IF EXISTS billing_ledgerentry_no_delete")
     call_command("flush", interactive=False, verbosity=0)  # its post_migrate makes the triggers again
     connection.close()
+    if settings.REDIS_URL:  # which counts by ids that now begin anew
+        with Redis.from_url(settings.REDIS_URL) as redis:
+            redis.flushdb()
 
 
 @pytest.fixture(scope="module")
