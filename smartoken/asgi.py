@@ -14,7 +14,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartoken.settings")
 django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
 from routing import demo  # noqa: E402
 from routing.endpoints import is_slip  # noqa: E402
@@ -22,12 +21,11 @@ from routing.network import settle_scope  # noqa: E402
 from routing.runtime import Runtime, get_runtime, set_runtime  # noqa: E402
 from routing.wire import gateway  # noqa: E402
 from smartoken import health  # noqa: E402
+from smartoken.pages import answer_page  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-pages = ASGIHandler()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +40,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif path.startswith("/health/"):
         await health.answer(scope, send)
     else:
-        await pages(settle_scope(scope), receive, send)  # type: ignore[arg-type]
+        await answer_page(settle_scope(scope), receive, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

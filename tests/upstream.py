@@ -248,14 +248,17 @@ class Upstream:
         self._gate = asyncio.Event()
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._serves = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
         self._thread.start()
+        self._serves.wait()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._server = self._loop.run_until_complete(
             self._loop.create_server(lambda: Connection(self), sock=self._socket)
         )
+        self._serves.set()
         self._loop.run_forever()
         self._server.close()
         tasks = asyncio.all_tasks(self._loop)

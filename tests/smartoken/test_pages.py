@@ -1,0 +1,45 @@
+"""A page whose client leaves is still answered, so that its thread and its connection end with it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "method": "GET",
+    "path": "/nowhere/",
+    "raw_path": b"/nowhere/",
+    "query_string": b"",
+    "headers": [(b"host", b"testserver")],
+    "http_version": "1.1",
+    "scheme": "http",
+    "client": ("127.0.0.1", 1),
+    "server": ("testserver", 80),
+}
+
+
+def answers_to(*messages: dict[str, Any]) -> list[Any]:
+    from smartoken.pages import answer_page  # it reads the settings of static files, which the tests replace
+
+    waiting, sent = list(messages), []
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(answer_page(dict(SCOPE), receive, send))
+    return sent
+
+
+@pytest.mark.django_db
+def test_a_client_that_leaves_meanwhile_does_not_cut_the_page() -> None:
+    sent = answers_to({"type": "http.request", "body": b""}, {"type": "http.disconnect"})
+    assert sent[0]["status"] == 404
+
+
+def test_a_client_that_leaves_in_its_own_body_is_not_answered() -> None:
+    sent = answers_to({"type": "http.request", "body": b"a=", "more_body": True}, {"type": "http.disconnect"})
+    assert sent == []
