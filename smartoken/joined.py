@@ -24,6 +24,7 @@ JOINED = {
         "css/tables.css",
         "css/code.css",
         "css/path.css",
+        "css/print.css",
     ),
     "js/frame.js": ("js/menu.js", "js/copy.js"),
 }

@@ -89,7 +89,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "smartoken.context.site",
             ],
-            "builtins": ["smartoken.templatetags.money", "smartoken.templatetags.page"],
+            "builtins": [
+                "smartoken.templatetags.money",
+                "smartoken.templatetags.page",
+                "smartoken.templatetags.icons",
+            ],
         },
     }
 ]

@@ -12,12 +12,13 @@ from django.utils.safestring import SafeString
 
 from billing import money
 from smartoken.drawing import Station, describe, draw_tall, draw_wide, read_routes
+from smartoken.templatetags.icons import icon as draw_icon
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: template.Context, name: str, text: str, *also: str) -> str:
+def nav_link(context: template.Context, name: str, text: str, *also: str, icon: str = "") -> str:
     """Link to the page called ``name``, marked as here on it and on the pages ``also``; nothing if there is none."""
     try:
         address = reverse(name)
@@ -25,7 +26,13 @@ def nav_link(context: template.Context, name: str, text: str, *also: str) -> str
         return ""
     match = getattr(context.get("request"), "resolver_match", None)
     here = match is not None and match.url_name in (name, *also)
-    return format_html('<a href="{}"{}>{}</a>', address, SafeString(' aria-current="page"' if here else ""), text)
+    return format_html(
+        '<a href="{}"{}>{}{}</a>',
+        address,
+        SafeString(' aria-current="page"' if here else ""),
+        draw_icon(icon) if icon else "",
+        text,
+    )
 
 
 @register.inclusion_tag("_path_figure.html")
