@@ -21,11 +21,8 @@ def adapt(value: Any) -> Any:
     """Return the value as the database takes it in a parameter."""
     if isinstance(value, dict | list):
         return json.dumps(value)
-    if connection.vendor == "sqlite":
-        if isinstance(value, UUID):
-            return value.hex
-        if isinstance(value, datetime):
-            return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, UUID | datetime) and connection.vendor == "sqlite":
+        return value.hex if isinstance(value, UUID) else connection.ops.adapt_datetimefield_value(value)
     return value
 
 
@@ -57,9 +54,27 @@ def insert(
     """Insert the rows that are not there yet; return ``returning`` of those that were inserted."""
     if not rows:
         return []
-    values, parameters = values_list(rows)
-    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} ON CONFLICT DO NOTHING"
-    return execute(f"{sql} RETURNING {returning}" if returning else sql, parameters)
+    head, tail = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", " ON CONFLICT DO NOTHING"
+    if returning:
+        tail += f" RETURNING {returning}"
+    with connection.cursor() as cursor:
+        if is_postgresql():
+            cursor.execute(head + _bind(cursor, rows) + tail)
+        else:
+            values, parameters = values_list(rows)
+            cursor.execute(head + values + tail, parameters)
+        return cursor.fetchall() if returning else []
+
+
+def _bind(cursor: Any, rows: Sequence[Sequence[Any]]) -> str:
+    """Return the rows as literals, bound by the driver row by row.
+
+    It binds on this side in any case. A text with 2,000 marks it would take apart anew each
+    time, at three times the cost of the binding; that of one row it remembers.
+    """
+    marks = f"({placeholders(rows[0])})"
+    with connection.wrap_database_errors:
+        return ", ".join([cursor.mogrify(marks, [adapt(value) for value in row]) for row in rows])
 
 
 DURABLE = (
