@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -118,7 +119,7 @@ class Upstreams:
 
         Raises UpstreamFault. How long it may take is the caller's to say.
         """
-        _check_literal(httpx.URL(url).host)
+        _check_literal(_parse_address(url).host)
         headers = [("accept", "application/json"), *COMMON_HEADERS, *dialect.headers(_read_credential(upstream))]
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": _timeouts()})
         try:
@@ -167,7 +168,7 @@ def _build_request(
     upstream = route.upstream
     base_url = demo.base_url(own_address) if upstream.is_demo else upstream.base_url
     credential = demo.secret() if upstream.is_demo else _read_credential(upstream)
-    url = httpx.URL(base_url + dialect.path)
+    url = _parse_address(base_url + dialect.path)
     if not upstream.is_demo:
         _check_literal(url.host)
     headers = [
@@ -183,7 +184,11 @@ def _build_request(
         raise UpstreamFault("invalid_request", "nesting", problem, may_fail_over=False, was_sent=False) from None
     extensions = {"timeout": _timeouts()}
     if len(content) <= PIECE_BYTES:
-        return httpx.Request("POST", url, headers=headers, content=content, extensions=extensions)
+        # Given as a stream, it gets no headers from httpx: aiohttp writes host and length itself.
+        stream = httpx.ByteStream(content)
+        request = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
+        request.read()
+        return request
     headers.append(("content-length", str(len(content))))
     return httpx.Request("POST", url, headers=headers, stream=Pieces(content), extensions=extensions)
 
@@ -214,14 +219,28 @@ def _read_credential(upstream: UpstreamRecord) -> str | None:
     return credential
 
 
+@lru_cache(maxsize=1024)
+def _parse_address(address: str) -> httpx.URL:
+    return httpx.URL(address)
+
+
 def _check_literal(host: str) -> None:
-    """Refuse an address in the URL itself: those never reach the resolver."""
+    """Refuse an address in the URL itself that no upstream may lie on."""
+    if not _is_allowed_literal(host, settings.ALLOW_PRIVATE_UPSTREAMS):
+        raise UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
+
+
+@lru_cache(maxsize=1024)
+def _is_allowed_literal(host: str, allow_private: bool) -> bool:
+    """Tell whether an address in the URL itself may be called: those never reach the resolver.
+
+    ``allow_private`` is the setting that ``addresses`` reads, named here so that each value has its own answer.
+    """
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return
-    if not addresses.is_allowed(host):
-        raise UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
+        return True
+    return addresses.is_allowed(host)
 
 
 async def _read_refusal(response: httpx.Response, dialect: Dialect) -> UpstreamFault:
