@@ -28,7 +28,7 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ["bogus"],
         ["floor", "--runs", "0"],
         ["floor", "--seconds", "soon"],
-        ["gateway", "--systems", "floor,bogus"],
+        ["gateway", "--only", "floor,bogus"],
         ["gateway", "--connections", "1,,2"],
         ["stream", "--event", "5"],
         ["money", "--steps", "0"],
@@ -51,7 +51,7 @@ def test_arguments_are_checked_by_any_python_before_anything_is_installed():
 
 def test_the_floor_is_measured_without_wrk(tmp_path):
     (tmp_path / "python").symlink_to(sys.executable)
-    told = bench("stream", "--systems", "floor,litellm", "--events", "20", *QUICK, PATH=str(tmp_path))
+    told = bench("stream", "--only", "floor,litellm", "--events", "20", *QUICK, PATH=str(tmp_path))
     assert told.returncode == 0, told.stderr
     report = json.loads(told.stdout)
     [row] = report["rows"]
@@ -64,7 +64,7 @@ def test_the_floor_is_measured_without_wrk(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_the_gateway_is_measured_beside_the_floor(database):
-    told = bench("gateway", "--systems", f"floor,smartoken-{database}", *QUICK, PATH=os.environ["PATH"])
+    told = bench("gateway", "--only", f"floor,smartoken-{database}", *QUICK, PATH=os.environ["PATH"])
     assert told.returncode == 0, told.stderr
     floor, ours = json.loads(told.stdout)["rows"]
     assert (floor["system"], ours["system"]) == ("floor", f"smartoken-{database}")
