@@ -47,4 +47,6 @@ def add_systems(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
         return found
 
     help_ = f"which of {', '.join(names)}; all without it"
-    parser.add_argument("--only", "--systems", dest="systems", type=chosen, default=list(names), metavar="A,B", help=help_)
+    parser.add_argument(
+        "--only", "--systems", dest="systems", type=chosen, default=list(names), metavar="A,B", help=help_
+    )
