@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import transaction
 
-from billing import rows
+from billing import modelsums, rows
 from billing.models import Mark, Rollup, UsageRecord
 from billing.retention import read_kept_since
 from billing.sums import EPOCH, FIGURES, HOUR, ROLLED_UP, floor_hour, sum_records
@@ -105,6 +105,7 @@ def _add_chunk(horizon: datetime) -> int:
         if UsageRecord.objects.filter(created_at__gte=mark, created_at__lt=until).count() != number:
             raise ElsewhereError
         _write(floor_hour(begins_at), groups, "{0} = billing_rollup.{0} + excluded.{0}")
+        modelsums.add(floor_hour(begins_at), groups)
     sleep(PAUSES * (monotonic() - began_at))
     return number
 
@@ -147,6 +148,7 @@ def _rebuild_hour(hour: datetime, note: Mark | None = None) -> None:
                 rollups.filter(**dict(zip(PLACE, place, strict=True))).delete()
             changed = {place: figures for place, figures in wanted.items() if stored.get(place) != figures}
             _write(hour, changed, "{0} = excluded.{0}")
+            modelsums.add(hour, wanted, instead_of=stored)
         # Until the hour is over, a chunk of it may be under way that was read before the correction.
         if note and mark >= hour + HOUR and not Mark.objects.filter(pk=note.pk, at=note.at).delete()[0]:
             raise ElsewhereError

@@ -31,6 +31,7 @@ class Sums:
     requests: int = 0
     completed: int = 0
     failed: int = 0
+    client_errors: int = 0
     estimated: int = 0
     estimated_tokens: int = 0
     input_tokens: int = 0
@@ -150,6 +151,8 @@ def sum_records(records: "QuerySet[UsageRecord]", *by: str) -> QuerySet:
         "requests": Count("pk"),
         "completed": Count("pk", filter=Q(status=UsageRecord.Status.COMPLETED)),
         "failed": Count("pk", filter=Q(status=UsageRecord.Status.FAILED)),
+        # What an upstream refused because of the request itself: it would have been refused anywhere.
+        "client_errors": Count("pk", filter=Q(status=UsageRecord.Status.FAILED, http_status__lt=500)),
         "estimated": Count("pk", filter=estimated),
         "estimated_tokens": Sum(F("input_tokens") + F("output_tokens"), filter=estimated),
         "costed": Count("cost_nanos"),

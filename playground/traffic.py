@@ -21,10 +21,13 @@ class Traffic:
 
 
 def last_day(model: str) -> Traffic:
-    """Return the day's figures of the model with this public id. Calls that clients broke off don't count as failed."""
+    """Return the day's figures of the model with this public id.
+
+    Calls that clients broke off don't count as failed, nor do requests at fault themselves.
+    """
     # From a whole hour on: what is measured is a rate, and whole hours are summed already.
     sums = sum_model(model=model, since=floor_hour(timezone.now() - DAY))
-    ended = sums.completed + sums.failed
+    ended = sums.completed + sums.failed - sums.client_errors
     return Traffic(
         requests=sums.requests,
         first_token_ms=round(sums.first_token_ms / sums.timed) if sums.timed else None,

@@ -1,12 +1,13 @@
 from django.urls import path
 
-from playground import docs_views, play, run, views
+from playground import docs_views, play, run, status_views, views
 
 urlpatterns = [
     path("models/", views.model_list, name="models"),
     path("models/<slug:slug>/", views.model_page, name="model"),
     path("docs/", docs_views.index, name="docs"),
     path("docs/<slug:slug>/", docs_views.page, name="docs_page"),
+    path("status/", status_views.show, name="status"),
     path("playground/", play.show, name="playground"),
     path("playground/run/", run.run, name="playground_run"),
 ]

@@ -135,6 +135,26 @@ class UpstreamHealth(models.Model):
         return f"{self.upstream}: {self.reason or 'healthy'}"
 
 
+class ProbeSum(models.Model):
+    """How the probes of an upstream went in an hour or a day (UTC)."""
+
+    class Span(models.TextChoices):
+        HOUR = "hour"
+        DAY = "day"
+
+    span = models.CharField(max_length=4, choices=Span)
+    starts_at = models.DateTimeField()
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="probe_sums", db_index=False)
+    answered = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["span", "starts_at", "upstream"], name="one_probe_sum")]
+
+    def __str__(self) -> str:
+        return f"{self.span} {self.starts_at:%Y-%m-%d %H}h {self.upstream}"
+
+
 class Pool(models.Model):
     """The routes that serve a model."""
 

@@ -7,10 +7,11 @@ from django.utils import timezone
 from billing import rows
 from billing.models import UsageRecord
 from billing.receipt import REASONS
+from billing.sums import floor_hour
 from routing import dialects, sharing
 from routing.dialects.base import UpstreamFault
 from routing.health import Alarm, Standing, mark_credential
-from routing.models import Upstream, UpstreamHealth
+from routing.models import ProbeSum, Upstream, UpstreamHealth
 from routing.notices import warn_admin
 from routing.outbound import OutboundError, ask_upstream
 from routing.upstream import REST_SECONDS
@@ -33,6 +34,7 @@ def probe(*, upstream: Upstream) -> bool:
     """Ask one upstream for its models; a success ends its rest, a failure counts as one. Tell whether it answered."""
     fault, problem = _ask(upstream)
     sharing.note(upstream_id=upstream.pk, probed_at=timezone.now(), probe_problem=problem[:200])
+    _count(upstream, is_answered=fault is None)
     standing = _read_standing(upstream)
     if fault is None:
         # A list of models may be public: it proves nothing about the credential.
@@ -58,6 +60,21 @@ def _ask(upstream: Upstream) -> tuple[UpstreamFault | None, str]:
         return None, ""
     fault = dialect.read_error(answer.status, answer.body)
     return fault, f"status {answer.status}: {REASONS.get(fault.reason, fault.reason)}"
+
+
+def _count(upstream: Upstream, *, is_answered: bool) -> None:
+    """Count a probe in its hour and its day."""
+    hour = floor_hour(timezone.now())
+    spans = ((ProbeSum.Span.HOUR, hour), (ProbeSum.Span.DAY, hour.replace(hour=0)))
+    values, parameters = rows.values_list(
+        [(span.value, at, upstream.pk, int(is_answered), int(not is_answered)) for span, at in spans]
+    )
+    changes = ", ".join(f"{name} = routing_probesum.{name} + excluded.{name}" for name in ("answered", "failed"))
+    rows.execute(
+        f"INSERT INTO routing_probesum (span, starts_at, upstream_id, answered, failed) VALUES {values} "
+        f"ON CONFLICT (span, starts_at, upstream_id) DO UPDATE SET {changes}",
+        parameters,
+    )
 
 
 def _read_standing(upstream: Upstream) -> Standing:

@@ -122,6 +122,7 @@ class Rollup(models.Model):
     requests = models.BigIntegerField(default=0)
     completed = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
+    client_errors = models.BigIntegerField(default=0, help_text="Failed requests that were at fault themselves.")
     estimated = models.BigIntegerField(default=0, help_text="Requests whose tokens the provider did not count.")
     estimated_tokens = models.BigIntegerField(default=0, help_text="Input and output of the requests in `estimated`.")
     input_tokens = models.BigIntegerField(default=0)
@@ -150,6 +151,32 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hour:%Y-%m-%d %H}h {self.model}"
+
+
+class ModelSum(models.Model):
+    """What all organizations' requests to a model came to in an hour or a day (UTC); the demo's are left out.
+
+    Made beside the roll-ups, from the same records, so that a public page reads few rows.
+    """
+
+    class Span(models.TextChoices):
+        HOUR = "hour"
+        DAY = "day"
+
+    span = models.CharField(max_length=4, choices=Span)
+    starts_at = models.DateTimeField()
+    model = models.CharField(max_length=64)
+    completed = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    client_errors = models.BigIntegerField(default=0)
+    first_token_ms = models.BigIntegerField(default=0, help_text="Sum over the requests in `timed`.")
+    timed = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["span", "starts_at", "model"], name="one_model_sum")]
+
+    def __str__(self) -> str:
+        return f"{self.span} {self.starts_at:%Y-%m-%d %H}h {self.model}"
 
 
 class Mark(models.Model):

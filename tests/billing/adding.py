@@ -35,13 +35,13 @@ def draw_records(keys: Sequence[KeyRecord], price: PriceRecord) -> Write:
             "cost_nanos": lots.choice([None, 900]),
             "first_token_ms": lots.choice([None, 120]),
             "total_ms": lots.randrange(120, 900),
+            "http_status": lots.choice([200, 400, 502]),
         }
         return UsageRecord.objects.create(
             id=uuid.UUID(int=lots.getrandbits(128)),
             organization_id=key.organization_id,
             key_id=key.id,
             **(drawn | fields),
-            http_status=200,
             ended_by="completed",
             input_estimate=1,
             output_limit=1,
@@ -63,6 +63,7 @@ def add_up(records, place: Callable[[UsageRecord], tuple[Any, ...]]) -> dict[tup
             "requests": 1,
             "completed": record.status == "completed",
             "failed": record.status == "failed",
+            "client_errors": record.status == "failed" and record.http_status < 500,
             "estimated": record.count_source != "provider",
             "estimated_tokens": (record.count_source != "provider") * (record.input_tokens + record.output_tokens),
             "costed": record.cost_nanos is not None,

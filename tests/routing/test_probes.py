@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from routing import tasks
-from routing.models import Provider, Upstream, UpstreamHealth
+from routing.models import ProbeSum, Provider, Upstream, UpstreamHealth
 from tests.upstream import Upstream as UpstreamServer
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,9 @@ def test_nobody_is_probed_who_is_not_to_be(server, upstream):
     Upstream.objects.update(is_probed=False)
     tasks.probe_upstreams()
     assert server.requests == []
+
+
+def test_each_probe_is_counted_in_its_hour_and_day(server, upstream):
+    for page in (GOOD, GOOD, (503, b"later")):
+        probe(server, page)
+    assert set(ProbeSum.objects.values_list("span", "answered", "failed")) == {("hour", 2, 1), ("day", 2, 1)}
