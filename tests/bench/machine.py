@@ -36,9 +36,10 @@ def free_port() -> int:
 
 def pin(pid: int, core: int) -> None:
     """Pin every thread of a process; children that it starts later inherit it."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(thread.name), {core})
+    with contextlib.suppress(FileNotFoundError):  # a child that has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), {core})
 
 
 @contextlib.contextmanager
