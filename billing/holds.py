@@ -153,14 +153,18 @@ class Admissions:
 
     @transaction.atomic
     def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
-        rows.set_guards()
         limits = {request.id: self._limits[request.key.id] for request in requests if request.key.id in self._limits}
         if is_replay:
+            rows.set_guards()
             limits |= _find_held_limits([request.id for request in requests])
         ids = {id_ for own in limits.values() for id_ in own.ids}
-        locked = locks.lock_limits(ids, skip_locked=skip_locked)
-        known = locks.lock_holds([request.id for request in requests]) if is_replay else {}
-        now = rows.read_clock()
+        if not ids:
+            return [DEFERRED] * len(requests)
+        queries = [locks.limits_query(ids, skip_locked)]
+        if is_replay:
+            queries.append(locks.holds_query([request.id for request in requests], skip_locked=False))
+        (found, *held), now = rows.run_guarded(queries)
+        locked, known = locks.read_limits(found), locks.read_holds(held[0]) if held else {}
         claims = Claims([(request.key.id, request.claim) for request in requests if request.claim], now)
         decisions: dict[UUID, Decision] = {}
         for request in _take_turns(requests):

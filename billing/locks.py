@@ -55,14 +55,17 @@ def _suffix(skip_locked: bool) -> str:
 
 def lock_limits(ids: Collection[int], *, skip_locked: bool = False) -> dict[int, LimitRow]:
     """Lock these limits in the order of their ids; with ``skip_locked`` leave out those somebody has."""
-    if not ids:
-        return {}
-    ordered = sorted(ids)
-    found = rows.execute(
-        "SELECT id, kind, limit_nanos, spent_nanos, held_nanos FROM billing_limit "
-        f"WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
-        ordered,
-    )
+    return read_limits(rows.execute(*limits_query(ids, skip_locked))) if ids else {}
+
+
+def limits_query(ids: Collection[int], skip_locked: bool) -> rows.Statement:
+    """Return the statement of ``lock_limits``; its result is read by ``read_limits``."""
+    condition, parameters = rows.one_of(sorted(ids))
+    sql = f"SELECT id, kind, limit_nanos, spent_nanos, held_nanos FROM billing_limit WHERE id {condition} ORDER BY id"
+    return sql + _suffix(skip_locked), parameters
+
+
+def read_limits(found: rows.Rows) -> dict[int, LimitRow]:
     return {row[0]: LimitRow(*row) for row in found}
 
 
@@ -71,14 +74,20 @@ def lock_holds(ids: Collection[UUID], *, skip_locked: bool = False) -> dict[UUID
 
     With ``skip_locked``, a hold that somebody has is left out as one that is missing is: see ``find_locked``.
     """
-    if not ids:
-        return {}
-    ordered = sorted(ids)
-    found = rows.execute(
+    return read_holds(rows.execute(*holds_query(ids, skip_locked))) if ids else {}
+
+
+def holds_query(ids: Collection[UUID], skip_locked: bool) -> rows.Statement:
+    """Return the statement of ``lock_holds``; its result is read by ``read_holds``."""
+    condition, parameters = rows.one_of(sorted(ids))
+    sql = (
         "SELECT id, state, amount_nanos, charged_nanos, uncollected_nanos, wallet_id, day_id, month_id, output_limit "
-        f"FROM billing_hold WHERE id IN ({rows.placeholders(ordered)}) ORDER BY id{_suffix(skip_locked)}",
-        [rows.adapt(id_) for id_ in ordered],
+        f"FROM billing_hold WHERE id {condition} ORDER BY id"
     )
+    return sql + _suffix(skip_locked), parameters
+
+
+def read_holds(found: rows.Rows) -> dict[UUID, HoldRow]:
     return {row.id: row for row in map(_read_hold, found)}
 
 
@@ -109,15 +118,20 @@ class LimitChanges:
             sums[2] += limit
 
     def write(self) -> None:
+        rows.execute_all(self.statements())
+
+    def statements(self) -> list[rows.Statement]:
+        """Return the statement that writes them, none where nothing changes."""
         if not self._sums:
-            return
-        values, parameters = rows.values_list(
-            [(id_, *sums) for id_, sums in sorted(self._sums.items())], ["bigint"] * 4
+            return []
+        source, parameters = rows.table(
+            {"limit_id": "bigint", "spent": "bigint", "held": "bigint", "more": "bigint"},
+            [(id_, *sums) for id_, sums in sorted(self._sums.items())],
         )
-        rows.execute(
-            f"WITH change (limit_id, spent, held, more) AS (VALUES {values}) "
+        sql = (
+            f"WITH change (limit_id, spent, held, more) AS ({source}) "
             "UPDATE billing_limit SET spent_nanos = spent_nanos + change.spent, "
             "held_nanos = held_nanos + change.held, limit_nanos = limit_nanos + change.more "
-            "FROM change WHERE billing_limit.id = change.limit_id",
-            parameters,
+            "FROM change WHERE billing_limit.id = change.limit_id"
         )
+        return [(sql, parameters)]

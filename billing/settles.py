@@ -126,19 +126,30 @@ def settle_batch(
     settlements: Sequence[Settlement], *, is_replay: bool = False, skip_locked: bool = False
 ) -> list[Outcome | Deferred]:
     """Return the outcome of each settlement, in their order, committed."""
-    rows.set_guards()
-    ids = {id_ for settlement in settlements for id_ in settlement.admission.limits.ids}
-    limits = locks.lock_limits(ids, skip_locked=skip_locked)
-    ready = [s for s in settlements if all(id_ in limits for id_ in s.admission.limits.ids)]
-    ids_ready = [s.id for s in ready]
-    holds = locks.lock_holds(ids_ready, skip_locked=skip_locked)
-    if skip_locked and (busy := locks.find_locked(ids_ready, holds)):
-        ready = [s for s in ready if s.id not in busy]
+    ready, limits, holds, now = _lock(settlements, skip_locked)
     recorded = _find_records([s.id for s in ready if s.id not in holds])
-    batch = _Batch(limits, recorded, rows.read_clock())
+    batch = _Batch(limits, recorded, now)
     outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
     batch.write()
     return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
+
+
+def _lock(
+    settlements: Sequence[Settlement], skip_locked: bool
+) -> tuple[Sequence[Settlement], dict[int, LimitRow], dict[UUID, HoldRow], datetime]:
+    """Lock limits, then holds; return the settlements that can be settled now, what is locked, and the time."""
+    ids = {id_ for settlement in settlements for id_ in settlement.admission.limits.ids}
+    limits_query = locks.limits_query(ids, skip_locked)
+    if not skip_locked:
+        holds_query = locks.holds_query([s.id for s in settlements], skip_locked)
+        (limits, holds), now = rows.run_guarded([limits_query, holds_query])
+        return settlements, locks.read_limits(limits), locks.read_holds(holds), now
+    [found], _ = rows.run_guarded([limits_query])
+    free = locks.read_limits(found)
+    ready = [s for s in settlements if all(id_ in free for id_ in s.admission.limits.ids)]
+    own = locks.lock_holds([s.id for s in ready], skip_locked=True)
+    busy = locks.find_locked([s.id for s in ready], own)
+    return [s for s in ready if s.id not in busy], free, own, rows.read_clock()
 
 
 def _find_records(ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -211,22 +222,20 @@ class _Batch:
     def write(self) -> None:
         changes = locks.LimitChanges()
         settled = self._end_holds(changes) + self._insert_missing(changes)
-        self._insert_entries([pair for pair in settled if pair[1].charge])
-        self._insert_records(settled)
         self._end_claims([settlement for settlement, _ in settled])
         for settlement, hold, more in self.late:
             self._write_adjustment(settlement, hold, more, changes)
-        changes.write()
+        rows.execute_all([*self._inserts(settled), *changes.statements()])
 
     def _end_holds(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
         if not self.ending:
             return []
-        values, parameters = rows.values_list(
+        source, parameters = rows.table(
+            {"hold_id": "uuid", "new_state": "text", "charge": "bigint", "lost": "bigint"},
             [(id_, _end_state(*pair), pair[1].charge, pair[1].uncollected) for id_, pair in self.ending.items()],
-            ["uuid", "text", "bigint", "bigint"],
         )
         moved = rows.execute(
-            f"WITH ending (hold_id, new_state, charge, lost) AS (VALUES {values}) "
+            f"WITH ending (hold_id, new_state, charge, lost) AS ({source}) "
             "UPDATE billing_hold SET state = new_state, charged_nanos = charge, uncollected_nanos = lost, "
             "ended_at = %s FROM ending WHERE id = hold_id AND state = 'open' "
             "RETURNING id, wallet_id, day_id, month_id, amount_nanos, charged_nanos",
@@ -247,20 +256,13 @@ class _Batch:
             )
         return settled
 
-    def _insert_entries(self, pairs: list[tuple[Settlement, Outcome]]) -> None:
-        kind = LedgerEntry.Kind.CHARGE.value
-        rows.insert(
-            "billing_ledgerentry",
-            ENTRY_COLUMNS,
-            [entry_values(settlement, kind, -outcome.charge, self.now) for settlement, outcome in pairs],
-        )
-
-    def _insert_records(self, pairs: list[tuple[Settlement, Outcome]]) -> None:
-        rows.insert(
-            "billing_usagerecord",
-            RECORD_COLUMNS,
-            [record_values(settlement, outcome, self.now) for settlement, outcome in pairs],
-        )
+    def _inserts(self, settled: list[tuple[Settlement, Outcome]]) -> list[rows.Statement]:
+        """Return what inserts the entries of those that were charged, and the record of each."""
+        kind, now = LedgerEntry.Kind.CHARGE.value, self.now
+        entries = [entry_values(one, kind, -outcome.charge, now) for one, outcome in settled if outcome.charge]
+        records = [record_values(one, outcome, now) for one, outcome in settled]
+        groups = [("billing_ledgerentry", ENTRY_COLUMNS, entries), ("billing_usagerecord", RECORD_COLUMNS, records)]
+        return [rows.insert_statement(*group) for group in groups if group[2]]
 
     def _end_claims(self, ended: list[Settlement]) -> None:
         # A hold that is swept does not say whether it had a claim.

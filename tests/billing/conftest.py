@@ -19,6 +19,7 @@ from billing.models import Limit, UsageRecord
 from billing.money import NANOS
 from billing.settles import Settlement, Tokens, settle_batch
 from tests.billing import adding
+from tests.billing.clocks import set_clock
 
 
 class Clock:
@@ -26,7 +27,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = rows.read_clock()
-        monkeypatch.setattr(rows, "read_clock", lambda: self.now)
+        set_clock(monkeypatch, lambda: self.now)
 
     def set(self, text: str) -> None:
         self.now = datetime.fromisoformat(text).replace(tzinfo=UTC)

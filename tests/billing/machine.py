@@ -38,6 +38,7 @@ from billing.idempotency import Claim, Conflict
 from billing.ledger import LedgerError
 from billing.models import Hold, IdempotentAnswer, LedgerEntry, Limit, UsageRecord
 from billing.settles import Settlement, Tokens, settle_batch
+from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle
 
 STEPS_OF_A_RUN = 50
@@ -92,7 +93,7 @@ class Money(RuleBasedStateMachine):
         self.now = STARTS[0]
         self.ids = itertools.count(1)  # a run that is tried again must go the same way
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(rows, "read_clock", lambda: self.now)
+        set_clock(self.patch, lambda: self.now)
         self.owner = User.objects.create_user(f"{next(numbers)}@example.com")
         row = pricing.set_price(model="m", input_micros=1_000_000, cached_micros=500_000, output_micros=2_000_000)
         self.price = PriceRecord(row.pk, (1_000_000, 500_000, 2_000_000))

@@ -1,10 +1,11 @@
 """Holds: what is set aside, and who is refused."""
 
-from billing import proof, rows
+from billing import proof
 from billing.holds import MIN_DEFAULT_OUTPUT, Admission, Refusal
 from billing.models import Hold, Limit
 from billing.money import NANOS
 from billing.settles import Tokens, settle_batch
+from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle, wallet_of
 
 
@@ -119,7 +120,7 @@ def test_a_hold_found_again_behind_midnight_keeps_its_windows(make_key, admissio
     key = make_key()
     request = ask(key)
     [first] = admissions.admit_batch([request])
-    monkeypatch.setattr(rows, "read_clock", lambda: first.limits.day_ends_at)
+    set_clock(monkeypatch, lambda: first.limits.day_ends_at)
     admissions.admit_batch([ask(key)])
     [again] = admissions.admit_batch([request], is_replay=True)
     assert again.limits == first.limits

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError
@@ -37,6 +38,16 @@ def test_one_record_and_one_entry_tie_it_together(make_key, admissions, ask) -> 
     assert (record.charge_nanos, record.held_nanos) == (-entry.amount_nanos, admission.amount)
     assert entry.request == record.pk == admission.request.id
     assert (record.reasoning_tokens, record.input_estimate) == (3, 1000)
+
+
+def test_texts_from_outside_are_kept_as_they_came(make_key, admissions, ask) -> None:
+    odd = "'; -- %s %(a)s \\ \\u0041 \" {} é 模型 😀"
+    [admission] = admissions.admit_batch([replace(ask(make_key()), client_request_id=odd)])
+    attempts = [{"route": odd, "ms": 1, "is_retry": True, "status": None}]
+    settle_batch([settle(admission, Tokens(), provider_request_id=odd, cost=Decimal("0.000001"), attempts=attempts)])
+    record = UsageRecord.objects.get()
+    assert (record.client_request_id, record.provider_request_id, record.attempts) == (odd, odd, attempts)
+    assert (record.cost, record.started_at) == (Decimal("0.000001"), admission.started_at)
 
 
 def test_nothing_used_releases_the_hold_without_an_entry(make_key, admissions, ask) -> None:
