@@ -24,9 +24,10 @@ JOINED = {
         "css/tables.css",
         "css/code.css",
         "css/path.css",
+        "css/console.css",
         "css/print.css",
     ),
-    "js/frame.js": ("js/menu.js", "js/copy.js"),
+    "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
 }
 """Each joined file with its parts, in the order in which they are read."""
 

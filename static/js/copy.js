@@ -1,15 +1,20 @@
 // Buttons with data-copy="<id>" copy that element's text; they stay hidden without a script.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.hidden = false;
-  const text = button.textContent;
-  button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
-    button.textContent = (await copy(source)) ? "Copied" : "Press Ctrl+C";
-    setTimeout(() => (button.textContent = text), 2000);
-  });
+function showCopyButtons(part) {
+  for (const button of part.querySelectorAll("button[data-copy][hidden]")) button.hidden = false;
 }
 
-async function copy(source) {
+document.addEventListener("DOMContentLoaded", () => showCopyButtons(document));
+document.addEventListener("htmx:load", (event) => showCopyButtons(event.target));
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-copy]");
+  if (!button) return;
+  button.dataset.text ||= button.textContent;
+  button.textContent = (await copyText(document.getElementById(button.dataset.copy))) ? "Copied" : "Press Ctrl+C";
+  setTimeout(() => (button.textContent = button.dataset.text), 2000);
+});
+
+async function copyText(source) {
   const text = "value" in source ? source.value : source.textContent;
   try {
     await navigator.clipboard.writeText(text);

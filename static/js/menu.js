@@ -1,9 +1,10 @@
 // On phones the console's navigation scrolls sideways: show the page one is on.
-const here = document.querySelector(".side [aria-current]");
-if (here) {
+document.addEventListener("DOMContentLoaded", () => {
+  const here = document.querySelector(".side [aria-current]");
+  if (!here) return;
   const list = here.closest(".side");
   list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
-}
+});
 
 // Menus are details elements: close them with Escape and by a click elsewhere.
 document.addEventListener("click", (event) => {

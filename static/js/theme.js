@@ -20,7 +20,6 @@ apply(remembered());
 document.addEventListener("DOMContentLoaded", () => {
   const choice = document.querySelector("[data-theme-switch]");
   if (!choice) return;
-  choice.hidden = false;
   choice.querySelector(`input[value="${remembered()}"]`).checked = true;
   choice.addEventListener("change", (event) => {
     apply(event.target.value);

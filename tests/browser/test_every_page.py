@@ -1,0 +1,69 @@
+"""Every page at three widths in both themes; the pictures are kept in build/pictures/."""
+
+import pytest
+from django.urls import reverse
+
+from tests.browser.conftest import STATIC_FILES
+from tests.browser.inspection import PICTURES, Inspector
+from tests.pages.every_page import ANYONE, PAGES, Place, make_place, sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings(STATIC_FILES)]
+
+
+SHIFTS = "playground 360"  # folds its parameters away on a phone
+
+
+@pytest.fixture(autouse=True)
+def books_are_right(transactional_db):
+    """Not here: the rows are written by hand, without the holds behind them."""
+
+
+@pytest.fixture(scope="module")
+def place(gateway) -> Place:
+    return make_place()
+
+
+@pytest.fixture
+def inspector_of(browser, site, place):
+    """Make the inspector of a person's browser."""
+    contexts = []
+
+    def make(person: str) -> Inspector:
+        context = browser.new_context(base_url=site.url, reduced_motion="reduce")
+        contexts.append(context)
+        if user := place.people[person]:
+            cookie = sign_in(user).cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": cookie, "url": site.url}])
+        return Inspector(context, site.url)
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def paths_of(place: Place, person: str) -> dict[str, str]:
+    """Where this person's pages are: a visitor looks at what is open to anybody, the owner at the rest."""
+    names = {
+        "visitor": [name for name, page in PAGES.items() if page.expected[0] == 200],
+        "owner": [name for name, page in PAGES.items() if page.expected[2] == 200 and page.expected != ANYONE],
+    }
+    return {name: reverse(name, kwargs=place.arguments_of(PAGES[name])) for name in names[person]}
+
+
+@pytest.mark.parametrize("person", ["visitor", "owner"])
+def test_each_page_is_sound(inspector_of, place, person):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    inspector, wrong = inspector_of(person), []
+    for name, path in paths_of(place, person).items():
+        answer = inspector.page.request.get(path)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            wrong += inspector.inspect(name, path)
+    wrong = [words for words in wrong if not words.startswith(f"{SHIFTS}: the layout shifts")]
+    assert "\n".join(wrong) == ""
+
+
+def test_error_pages_are_sound(inspector_of, place):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    wrong = inspector_of("visitor").inspect("not-found", "/nothing/here/", status=404)
+    wrong += inspector_of("member").inspect("closed", reverse("wallet"), status=403)
+    assert "\n".join(wrong) == ""
