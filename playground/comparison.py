@@ -38,6 +38,14 @@ def served_names(rows: list[ModelRow]) -> list[str]:
     return [row.family.name for row in rows if row.is_served]
 
 
+def first_served() -> str:
+    """Return a model that samples may name: the first that is served, else the first of all, else "deepseek"."""
+    slugs = Model.objects.order_by("family__position", "family__slug", "pk").values_list("slug", flat=True)
+    served = served_models()
+    known = list(slugs)
+    return next((slug for slug in known if slug in served), known[0] if known else "deepseek")
+
+
 SORTS: dict[str, Callable[[ModelRow], Any]] = {
     "name": lambda row: row.family.name.lower(),
     "context": lambda row: row.model.context_length,

@@ -4,82 +4,86 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from django.conf import settings
-from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
-from pygments.util import ClassNotFound
-
-from playground.samples import color
+from playground.docs_lists import MADE
+from playground.docs_markdown import Rendered, draw_path, fill, render, write_samples
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
-ORDER = ("quick-start", "charging", "limits", "errors", "conformance", "self-hosting", "settings")
-"""What the list of pages begins with; other files follow by name."""
-
-MADE = {
-    "errors": ("Errors", "Every error of /v1: its status, its cause, what to do, and whether to try again."),
-    "conformance": (
-        "Conformance",
-        "What each model family's translation to OpenAI's API was tested against: a real answer of the provider, its"
-        " documentation, or nothing yet.",
-    ),
-    "settings": ("Settings", "Every environment variable that an operator may set."),
+GROUPS = {
+    "Start": ("quick-start", "migration", "frameworks"),
+    "The API": ("authentication", "chat-completions", "models", "errors", "conformance"),
+    "Money": ("limits", "charging"),
+    "Running your own": ("running", "self-hosting", "commands", "settings", "performance"),
 }
-"""Pages whose content is a list in the code: slug → title, lead."""
+"""The pages of the side navigation. A file that stands nowhere here comes at the end of the last group."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``source`` is Markdown; empty for a page that is made from code."""
+    """``source`` is Markdown without its title and ``lead``, the first paragraph."""
 
     slug: str
     title: str
     lead: str
-    source: str = ""
+    source: str
 
-    @property
-    def html(self) -> SafeString:
-        return render(self.source)
+    def render(self, *, site: str, model: str) -> Rendered:
+        return render(self.source, site=site, model=model)
+
+    def render_lead(self, *, site: str, model: str) -> Rendered:
+        return render(self.lead, site=site, model=model)
+
+    def write(self, *, site: str, model: str) -> str:
+        """Return the page as Markdown that stands by itself, for language models."""
+        text = fill(f"# {self.title}\n\n{self.lead}\n\n{self.source.strip()}\n", site=site, model=model)
+        parts = text.split("```samples ")
+        for place, part in enumerate(parts[1:], start=1):
+            name, _, rest = part.partition("\n```\n")
+            parts[place] = f"{write_samples(name.strip(), site=site, model=model)}\n{rest}"
+        return _describe_paths("".join(parts)).replace("](/", f"]({site}/")
+
+
+def _describe_paths(text: str) -> str:
+    parts = text.split("```path\n")
+    for place, part in enumerate(parts[1:], start=1):
+        lines, _, rest = part.partition("\n```\n")
+        drawn = draw_path(lines)
+        parts[place] = f"{drawn['caption'] or drawn['label']}\n{rest}"
+    return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    pages: list[Page]
+
+
+@cache
+def load_groups() -> list[Group]:
+    """Return the pages in the order of the side navigation."""
+    pages = {path.stem: _read(path) for path in sorted(FOLDER.glob("*.md"))}
+    pages |= {slug: Page(slug, title, lead, write()) for slug, (title, lead, write) in MADE.items()}
+    groups = [
+        Group(title, [page for slug in slugs if (page := pages.pop(slug, None))]) for title, slugs in GROUPS.items()
+    ]
+    groups[-1].pages.extend(pages.values())
+    return groups
 
 
 @cache
 def load_pages() -> dict[str, Page]:
-    """Return slug → page in the order of the list."""
-    found = {path.stem: _read(path) for path in FOLDER.glob("*.md")}
-    found |= {slug: Page(slug, title, lead) for slug, (title, lead) in MADE.items()}
-    places = {slug: place for place, slug in enumerate(ORDER)}
-    return {slug: found[slug] for slug in sorted(found, key=lambda slug: (places.get(slug, len(ORDER)), slug))}
+    """Return slug → page, in the same order."""
+    return {page.slug: page for group in load_groups() for page in group.pages}
+
+
+def neighbours(slug: str) -> tuple[Page | None, Page | None]:
+    """Return the page before this one and the one behind it."""
+    pages = list(load_pages().values())
+    place = next(place for place, page in enumerate(pages) if page.slug == slug)
+    return (pages[place - 1] if place else None, pages[place + 1] if place + 1 < len(pages) else None)
 
 
 def _read(path: Path) -> Page:
     """Read a file that begins with a heading and a paragraph."""
-    text = path.read_text(encoding="utf-8")
-    heading, _, rest = text.partition("\n")
-    paragraphs = [part.strip() for part in rest.strip().split("\n\n")]
-    lead = next((part for part in paragraphs if not part.startswith(("#", "-", "|", "`", "1."))), "")
-    return Page(path.stem, heading.removeprefix("# ").strip(), lead, rest)
-
-
-def search(pages: dict[str, Page], text: str) -> list[Page]:
-    """Return the pages that hold every word of the text."""
-    words = text.lower().split()
-    return [page for page in pages.values() if all(word in _searched(page) for word in words)]
-
-
-def _searched(page: Page) -> str:
-    return f"{page.title} {page.lead} {page.source}".lower()
-
-
-def render(source: str) -> SafeString:
-    """Return the HTML of Markdown that this project wrote; addresses are this site's."""
-    markdown = MarkdownIt("commonmark", {"html": False, "highlight": _highlight}).enable("table")
-    html: str = markdown.render(source.replace("{{ site }}", settings.SMARTOKEN_URL))
-    html = html.replace("<pre>", '<pre class="code hl">')
-    framed = html.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
-    return mark_safe(framed)  # noqa: S308
-
-
-def _highlight(code: str, language: str, attributes: str) -> str:
-    try:
-        return str(color(code, language or "text"))
-    except ClassNotFound:
-        return ""
+    heading, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    lead, _, source = rest.strip().partition("\n\n")
+    return Page(path.stem, heading.removeprefix("# ").strip(), " ".join(lead.split()), source)

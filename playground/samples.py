@@ -10,6 +10,7 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from accounts.models import APIKey, Membership
 from billing import money
 from playground.comparison import ModelRow
 
@@ -31,6 +32,7 @@ class Sample:
     label: str
     source: str
     html: SafeString
+    lexer: str = "text"
 
 
 def render_samples(*, model: str, base_url: str, key: str = PLACEHOLDER) -> list[Sample]:
@@ -39,13 +41,30 @@ def render_samples(*, model: str, base_url: str, key: str = PLACEHOLDER) -> list
     ``base_url`` is the site's address without ``/v1``. TypeScript reads the key from the
     environment variable SMTOKEN_API_KEY, so that ``key`` only stands in its first line.
     """
+    return render_call("stream", model=model, base_url=base_url, key=key)
+
+
+def render_call(call: str, *, model: str, base_url: str, key: str = PLACEHOLDER) -> list[Sample]:
+    """Return a call as ``render_samples`` does, by the name of its folder in templates/playground/samples/."""
     values = {"model": model, "base_url": f"{base_url.rstrip('/')}/v1", "key": key}
-    return [_render(name, label, file, lexer, values) for name, label, file, lexer in LANGUAGES]
+    return [
+        _render(name, label, file if call == "stream" else f"{call}/{file}", lexer, values)
+        for name, label, file, lexer in LANGUAGES
+    ]
+
+
+def name_key(membership: Membership | None) -> str:
+    """Return what stands for the key in samples: the beginning of the reader's newest, where there is one."""
+    if membership is None:
+        return PLACEHOLDER
+    usable = APIKey.objects.visible_to(membership).filter(kind=APIKey.Kind.STANDARD, revoked_at=None)
+    key = usable.order_by("-pk").only("prefix").first()
+    return f"{key.prefix}…{PLACEHOLDER}" if key else PLACEHOLDER
 
 
 def _render(name: str, label: str, file: str, lexer: str, values: dict[str, str]) -> Sample:
     source = render_to_string(f"playground/samples/{file}.txt", values)
-    return Sample(name, label, source, color(source, lexer))
+    return Sample(name, label, source, color(source, lexer), lexer)
 
 
 def color(source: str, lexer: str) -> SafeString:

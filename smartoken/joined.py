@@ -28,6 +28,7 @@ JOINED = {
         "css/print.css",
     ),
     "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
+    "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""
 

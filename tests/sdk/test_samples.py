@@ -7,6 +7,7 @@ import sys
 import pytest
 from django.test import override_settings
 
+from playground.samples import render_call
 from routing.catalog import load_families
 from tests.sdk.conftest import finish, run
 
@@ -48,3 +49,19 @@ def test_the_samples_of_a_page_run_as_shown(caller, gateway, node, tmp_path, fam
     streamed, *printed = [finish(process) for process in running]
     assert streamed.endswith("data: [DONE]\n\n")
     assert all("This is the demo provider of this SmarToken site" in text for text in printed)
+
+
+CALLS = ("chat", "models", "model", "key", "errors", "idempotency")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_samples_of_the_documentation_run(caller, gateway, node, tmp_path, call):
+    curl, python, typescript = (
+        sample.source for sample in render_call(call, model="kimi", base_url=gateway.url, key=caller.secret)
+    )
+    running = [
+        run("bash", "-c", curl, cwd=tmp_path),
+        run(sys.executable, "-c", python, cwd=tmp_path),
+        node(typescript, SMTOKEN_API_KEY=caller.secret),
+    ]
+    assert all(finish(process).strip() for process in running)
