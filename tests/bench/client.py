@@ -14,6 +14,8 @@ from typing import Any
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 END = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+EVENTS = b"text/event-stream"
+DONE = b"data: [DONE]"
 
 
 class Run:
@@ -38,7 +40,7 @@ class Connection(asyncio.Protocol):
     def _ask(self) -> None:
         self._read = bytearray()
         self._end: int | None = None
-        self._is_chunked = False
+        self._is_chunked = self._is_stream = False
         self._asked_at = time.perf_counter()
         self._transport.write(self._run.request)
 
@@ -56,12 +58,14 @@ class Connection(asyncio.Protocol):
             return
         length = LENGTH.search(self._read, 0, end)
         self._is_chunked = length is None
+        self._is_stream = EVENTS in bytes(self._read[:end]).lower()
         self._end = end + len(END) + int(length[1]) if length else None
 
     def _note_answer(self) -> None:
         now = time.perf_counter()
         self._run.times.append((now - self._asked_at) * 1000)
-        self._run.errors += not self._read.startswith(b"HTTP/1.1 200")
+        is_good = self._read.startswith(b"HTTP/1.1 200") and (not self._is_stream or DONE in self._read[-200:])
+        self._run.errors += not is_good
         if now < self._run.until:
             self._ask()
         else:

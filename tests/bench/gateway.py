@@ -6,14 +6,14 @@ from tests.bench import arguments as common
 from tests.bench.load import chat
 from tests.bench.report import Report
 from tests.bench.sides import compare
+from tests.bench.systems import SYSTEMS
 
 HELP = "short chat requests: ours on SQLite and on PostgreSQL, the floor, others"
-SYSTEMS = ("floor", "smartoken-sqlite", "smartoken-postgresql", "nginx", "litellm", "portkey")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_load(parser, connections="1,16,64")
-    common.add_systems(parser, SYSTEMS)
+    common.add_systems(parser, list(SYSTEMS))
 
 
 def measure(arguments: argparse.Namespace) -> Report:

@@ -87,7 +87,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) 
         except OSError:
             time.sleep(0.05)
     words = log.read_text(errors="replace").strip().splitlines()
-    raise RuntimeError(f"{log.stem} did not start: {words[-1] if words else 'it said nothing'}")
+    raise RuntimeError(f"{log.stem} did not start: {words[-1][:300] if words else 'it said nothing'}")
 
 
 def run_python(*words: str, environment: Mapping[str, str]) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+TOLD = ("cpu_in_litellms", "cpu_in_portkeys")
+"""Figures that the notes under a table tell."""
+
 
 def say(text: str) -> None:
     """Tell the progress, beside the report."""
@@ -38,20 +41,23 @@ class Report:
     rows: list[Row]
     load: str
     missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
         rows = [{name: _round(value) for name, value in row.items()} for row in self.rows]
         found = {"part": self.part, "runs": self.runs, "load": self.load, "machine": machine()}
-        return json.dumps({**found, "missing": self.missing, "rows": rows}, indent=2)
+        return json.dumps({**found, "missing": self.missing, "notes": self.notes, "rows": rows}, indent=2)
 
     def as_table(self) -> str:
-        names = list(self.rows[0])
-        lines = [names, *([_write(row[name]) for name in names] for row in self.rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
-        text = [_align(line, widths) for line in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
-        text += [f"left out: {missing}" for missing in self.missing]
+        text = [*self._lines(), *self.notes, *(f"left out: {missing}" for missing in self.missing)]
         return "\n".join([*text, f"median of {self.runs}; load by {self.load}; {machine()}"])
+
+    def _lines(self) -> list[str]:
+        names = [name for name in dict.fromkeys(name for row in self.rows for name in row) if name not in TOLD]
+        lines = [names, *([_write(row.get(name, "-")) for name in names] for row in self.rows)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(names))]
+        text = [_align(line, widths) for line in lines if line]
+        return [*text[:1], "  ".join("-" * width for width in widths), *text[1:]] if text else []
 
 
 def _round(value: Any) -> Any:

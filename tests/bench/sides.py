@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.bench import ratios
 from tests.bench import systems as known
-from tests.bench.load import Load
+from tests.bench.load import OWN, Load
 from tests.bench.machine import cpu_seconds, resident_mb
 from tests.bench.report import Report, Row, say, take_medians
+from tests.bench.system import System, upstream
 
 WARM_SECONDS = 1.0
+FEW = 50
+"""Requests of a connection below which those that are cut at the end would weigh."""
 
 
 def compare(
@@ -24,37 +28,54 @@ def compare(
     events: int = 0,
 ) -> Report:
     """Return a row for each system and number of connections; with ``events`` in a stream, per 1,000 of them."""
-    missing = {name: why for name in systems if (why := known.find_missing(name))}
     found: list[Row] = []
     load = Load.of(load_body)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smartoken-bench-")))
-        upstream = stack.enter_context(known.upstream(folder, events=events))
-        started = []
-        for name in [name for name in systems if name not in missing]:
-            say(f"starting {name}")
-            started.append(stack.enter_context(known.SYSTEMS[name](folder, upstream)))
+        source = stack.enter_context(upstream(folder, events=events))
+        started, missing = start(stack, folder, source.port, systems)
         for run in range(runs):
             for count in connections:
+                turn = []
                 for system in started:
                     row = measure(system, load, connections=count, seconds=seconds, events=events)
                     say(f"run {run + 1} of {runs}: {system.name}, {count} at once: {row['rps']:.0f} requests/s")
-                    found.append(row)
-                _add_ratios(found[-len(started) :])
+                    turn.append(row)
+                ratios.add(turn)
+                found += turn
     rows = [
         take_medians(row for row in found if (row["system"], row["connections"]) == (system.name, count))
         for count in connections
         for system in started
     ]
-    return Report(part, runs, rows, load.tool, [f"{name} ({why})" for name, why in missing.items()])
+    return Report(part, runs, rows, OWN if events else _name_load(load), missing, ratios.tell(rows, goals=not events))
 
 
-def measure(system: known.System, load: Load, *, connections: int, seconds: float, events: int) -> Row:
+def start(stack: ExitStack, folder: Path, upstream_port: int, names: Sequence[str]) -> tuple[list[System], list[str]]:
+    """Start systems; return them, and the names of those that can't be measured here with the reason."""
+    unready = {name: why for name in names if (why := known.prepare(name))}
+    started = []
+    for name in [name for name in names if name not in unready]:
+        say(f"starting {name}")
+        try:
+            started.append(stack.enter_context(known.SYSTEMS[name](folder, upstream_port)))
+        except RuntimeError as error:
+            if name not in known.PEERS:
+                raise
+            unready[name] = str(error)
+    return started, [f"{name} ({why})" for name, why in unready.items()]
+
+
+def measure(system: System, load: Load, *, connections: int, seconds: float, events: int) -> Row:
     """Return the row of one measurement, after a short one that warms caches and connections."""
-    load.run(system.port, system.headers, connections=connections, seconds=min(WARM_SECONDS, seconds))
-    before = _cpu(system)
-    took = load.run(system.port, system.headers, connections=connections, seconds=seconds)
-    own, database = (later - earlier for later, earlier in zip(_cpu(system), before, strict=True))
+    warm = min(WARM_SECONDS, seconds)
+    before = load.run(system.port, system.headers, connections=connections, seconds=warm, whole=True)
+    is_slow = before["requests"] / before["seconds"] * seconds < FEW * connections
+    used = _cpu(system)
+    took = load.run(
+        system.port, system.headers, connections=connections, seconds=seconds, whole=is_slow or bool(events)
+    )
+    own, database = (later - earlier for later, earlier in zip(_cpu(system), used, strict=True))
     requests = took["requests"]
     row: Row = {"system": system.name, "connections": connections}
     if events:
@@ -68,14 +89,10 @@ def measure(system: known.System, load: Load, *, connections: int, seconds: floa
     }
 
 
-def _cpu(system: known.System) -> tuple[float, float]:
+def _name_load(load: Load) -> str:
+    return f"wrk, {OWN} below {FEW} requests a connection" if load.tool == "wrk" else load.tool
+
+
+def _cpu(system: System) -> tuple[float, float]:
     database = system.database_pid
     return cpu_seconds(system.pid), cpu_seconds(database) if database else 0.0
-
-
-def _add_ratios(rows: list[Row]) -> None:
-    """Add to the rows of one turn what each costs in the floor's CPU, where the floor took part."""
-    floor = next((row["cpu_s_per_1000"] for row in rows if row["system"] == "floor"), 0.0)
-    for row in rows:
-        if floor:
-            row["cpu_in_floors"] = row["cpu_s_per_1000"] / floor

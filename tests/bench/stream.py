@@ -3,17 +3,17 @@
 import argparse
 
 from tests.bench import arguments as common
-from tests.bench.gateway import SYSTEMS
 from tests.bench.load import chat
 from tests.bench.report import Report
 from tests.bench.sides import compare
+from tests.bench.systems import SYSTEMS
 
 HELP = "streams whose events come as fast as they can"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_load(parser, connections="16")
-    common.add_systems(parser, SYSTEMS)
+    common.add_systems(parser, list(SYSTEMS))
     parser.add_argument("--events", type=common.positive, default=500, metavar="N", help="events of a stream (500)")
 
 

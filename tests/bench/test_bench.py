@@ -10,6 +10,11 @@ import pytest
 
 from tests.scripts.tree import ROOT
 
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from tests.bench import peers, ratios
+from tests.bench.report import Report
+
 FIGURES = ("cpu_s_per_1000", "rps", "p50_ms", "p95_ms", "p99_ms", "rss_mb")
 QUICK = ("--runs", "1", "--seconds", "0.2", "--connections", "2", "--json")
 
@@ -51,13 +56,13 @@ def test_arguments_are_checked_by_any_python_before_anything_is_installed():
 
 def test_the_floor_is_measured_without_wrk(tmp_path):
     (tmp_path / "python").symlink_to(sys.executable)
-    told = bench("stream", "--only", "floor,litellm", "--events", "20", *QUICK, PATH=str(tmp_path))
+    told = bench("stream", "--only", "floor,portkey", "--events", "20", *QUICK, PATH=str(tmp_path))
     assert told.returncode == 0, told.stderr
     report = json.loads(told.stdout)
     [row] = report["rows"]
     assert (row["system"], row["connections"]) == ("floor", 2)
     assert all(row[name] >= 0 for name in (*FIGURES, "cpu_s_per_1000_events"))
-    assert report["missing"][0].startswith("litellm")
+    assert report["missing"] == ["portkey (node is not installed)"]
     assert "run 1 of 1: floor" in told.stderr
 
 
@@ -69,6 +74,43 @@ def test_the_gateway_is_measured_beside_the_floor(database):
     floor, ours = json.loads(told.stdout)["rows"]
     assert (floor["system"], ours["system"]) == ("floor", f"smartoken-{database}")
     assert all(ours[name] >= 0 for name in (*FIGURES, "cpu_in_floors"))
+
+
+def test_a_report_in_which_all_is_left_out_is_printed(tmp_path):
+    told = bench("gateway", "--only", "portkey", *QUICK[:-1], PATH=str(tmp_path))
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("left out: portkey (node is not installed)")
+
+
+@pytest.mark.slow  # makes an environment
+def test_a_peer_that_cannot_be_installed_is_told_with_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "HOMES", tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert peers.prepare_litellm().startswith(f"could not be installed: see {tmp_path}/litellm.log")
+    assert "No matching distribution" in (tmp_path / "litellm.log").read_text()
+
+
+def test_peers_are_pinned_without_addresses():
+    lines = [line for line in (peers.PINS / "litellm.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all("==" in line and "://" not in line for line in lines)
+    pins = json.loads((peers.PINS / "portkey.json").read_text())
+    assert all(version[0].isdigit() for part in ("dependencies", "overrides") for version in pins[part].values())
+
+
+def test_ratios_are_those_of_one_turn():
+    turn = [
+        {"system": name, "connections": 64, "cpu_s_per_1000": cost}
+        for name, cost in (("smartoken-postgresql", 0.5), ("floor", 0.25), ("litellm", 10.0))
+    ]
+    ratios.add(turn)
+    assert (turn[0]["cpu_in_floors"], turn[0]["cpu_in_litellms"]) == (2, 0.05)
+    [note] = ratios.tell(turn, goals=True)
+    assert "2 times the CPU of floor (goal: 2 times), 1/20 of the CPU of litellm (goal: 1/20)" in note
+
+
+def test_rows_with_different_figures_share_a_table():
+    table = Report("gateway", 1, [{"system": "a", "x": 1.0}, {"system": "b", "y": 2.0}], load="none").as_table()
+    assert table.splitlines()[2:4] == ["a       1  -", "b       -  2"]
 
 
 def test_the_load_is_named():
