@@ -80,9 +80,32 @@ def _write_error(code: str, kind: ErrorKind) -> str:
     return "\n".join([*lines, *(["", note] if note else [])])
 
 
+SETTING_GROUPS = {
+    "The site": ("SMARTOKEN_URL", "TRUSTED_PROXIES", "SMARTOKEN_OPERATOR", "LOG_LEVEL", "DEBUG"),
+    "Its state": (
+        "SMARTOKEN_DATA",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "SMARTOKEN_CREDENTIAL_KEYS",
+        "USAGE_DAYS",
+    ),
+    "People": ("SIGNUP", "SIGNUP_DOMAINS", "SIGNUP_CREDIT_USD", "SMARTOKEN_ADMIN_SECOND_FACTOR"),
+    "Mail and alarms": ("EMAIL_URL", "MAIL_FROM", "ALARM_EMAILS", "ALARM_WEBHOOK_URL"),
+    "Payments": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
+    "The gateway": (),
+}
+"""What stands in no group belongs to the last one."""
+
+
 def write_settings() -> str:
-    """Return a section for each environment variable."""
-    return "\n\n".join(_write_setting(setting) for setting in SETTINGS)
+    """Return a section for each environment variable, in groups."""
+    waiting = {setting.name: setting for setting in SETTINGS}
+    groups = {title: [waiting.pop(name) for name in names] for title, names in SETTING_GROUPS.items()}
+    groups["The gateway"] += waiting.values()
+    return "\n\n".join(
+        "\n\n".join([f"## {title}", *map(_write_setting, settings)]) for title, settings in groups.items()
+    )
 
 
 def _write_setting(setting: Setting) -> str:

@@ -27,6 +27,7 @@ JOINED = {
         "css/console.css",
         "css/print.css",
     ),
+    "js/documentation.js": ("vendor/htmx/htmx.min.js", "js/docs.js"),
     "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
