@@ -10,6 +10,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+LISTENING = "/playground/run/"
+"""The page that must hear at once that its client left: it runs a journey, and holds no thread meanwhile."""
+
 _handler = ASGIHandler()
 
 
@@ -19,6 +22,9 @@ async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: S
     Django gives up a request whose client leaves, but can't stop the thread that works on it: the thread
     would go on after the request's end and open a database connection that nobody closes.
     """
+    if scope["path"] == LISTENING:
+        await _handler(scope, receive, send)  # type: ignore[arg-type]
+        return
     is_read = False
     begun = asyncio.Event()
 

@@ -42,6 +42,7 @@ class PaymentEvent(models.Model):
     id = models.CharField(max_length=255, primary_key=True)
     kind = models.CharField(max_length=100)
     top_up = models.ForeignKey(TopUp, on_delete=models.PROTECT, null=True, related_name="events")
+    problem = models.CharField(max_length=200, blank=True, default="", help_text="What a person must look at.")
     received_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

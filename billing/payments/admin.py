@@ -1,4 +1,4 @@
-"""Redeem codes, made here and shown once, then only looked at; and orders for credit."""
+"""Redeem codes, made here and shown once, then only looked at; orders for credit, and what Stripe said of them."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from billing import money
-from billing.models import RedeemCode, TopUp
+from billing.models import PaymentEvent, RedeemCode, TopUp
 from billing.payments import codes
 from smartoken.admin import ReadOnlyAdmin, created_at, link_to, show_usd
 
@@ -74,6 +74,35 @@ class TopUpAdmin(ReadOnlyAdmin):
     @display(description="organization")
     def owner(self, row: TopUp) -> str:
         return link_to(row.organization)
+
+
+class ProblemFilter(admin.SimpleListFilter):
+    title = "problem"
+    parameter_name = "problem"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "To look at")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.exclude(problem="") if self.value() == "yes" else queryset
+
+
+@admin.register(PaymentEvent)
+class PaymentEventAdmin(ReadOnlyAdmin):
+    ordering = ("-received_at", "pk")
+    list_display = ("received_at", "kind", "top_up", "problem")
+    list_select_related = ("top_up",)
+    list_filter = (ProblemFilter,)
+    search_fields = ("pk",)
+    search_help_text = "Stripe's id of an event, or a top-up's number"
+    fields = ("pk", "kind", "order", "problem", "received_at")
+
+    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        return queryset.filter(Q(pk=term) | Q(top_up=int(term[:18])) if term.isdecimal() else Q(pk=term))
+
+    @display(description="top-up")
+    def order(self, row: PaymentEvent) -> str:
+        return link_to(row.top_up)
 
 
 @admin.register(RedeemCode)

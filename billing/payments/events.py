@@ -9,7 +9,7 @@ from django.db import transaction
 
 from billing import ledger, money, rows
 from billing.alarms import alarm
-from billing.models import PaymentClaim, TopUp
+from billing.models import PaymentClaim, PaymentEvent, TopUp
 from billing.payments.messages import Message
 from billing.payments.orders import CURRENCY, close_order
 
@@ -26,7 +26,11 @@ def name_entry(order: TopUp) -> str:
 
 def apply_event(message: Message) -> None:
     """Do what an event asks for; a repeated one does nothing, one of another kind neither."""
-    if problem := _apply(message):
+    with transaction.atomic():
+        problem = _apply(message)
+        if problem:
+            PaymentEvent.objects.update_or_create(id=message.id, defaults={"kind": message.kind, "problem": problem})
+    if problem:
         # A name of its own for each, since of one name only one mail an hour goes out.
         alarm(f"payment {message.id}"[:33], f"Stripe's event {message.id}, {message.kind}: {problem}")
 
@@ -154,7 +158,6 @@ def _lock_order(session: str) -> TopUp:
 
 def _note(message: Message, order: TopUp | None) -> bool:
     """Write down that this event is worked through; false where it was before."""
-    values = (message.id, message.kind, order.pk if order else None, rows.read_clock())
-    return bool(
-        rows.insert("billing_paymentevent", ("id", "kind", "top_up_id", "received_at"), [values], returning="id")
-    )
+    columns = ("id", "kind", "top_up_id", "problem", "received_at")
+    values = (message.id, message.kind, order.pk if order else None, "", rows.read_clock())
+    return bool(rows.insert("billing_paymentevent", columns, [values], returning="id"))

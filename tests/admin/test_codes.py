@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import RedeemCode
+from billing.models import PaymentEvent, RedeemCode
 from billing.payments import codes, orders
 
 MAKE = "admin:billing_redeemcode_make"
@@ -70,3 +70,12 @@ def test_an_order_is_found_and_only_looked_at(root, member, find):
     assert f"/topup/{order.pk}/" in page
     assert "$20" in root.get(reverse("admin:billing_topup_change", args=[order.pk])).content.decode()
     assert root.post(reverse("admin:billing_topup_change", args=[order.pk]), {}).status_code == 403
+
+
+def test_an_event_that_a_person_must_look_at_is_found(root):
+    PaymentEvent.objects.create(id="evt_good", kind="charge.refunded")
+    PaymentEvent.objects.create(id="evt_bad", kind="charge.refunded", problem="another amount was paid")
+    page = root.get(reverse("admin:billing_paymentevent_changelist"), {"problem": "yes"}).content.decode()
+    assert "another amount was paid" in page
+    assert "evt_good" not in page
+    assert "evt_bad" in root.get(reverse("admin:billing_paymentevent_change", args=["evt_bad"])).content.decode()

@@ -105,6 +105,7 @@ def test_what_was_not_ordered_is_not_credited_but_told(deliver, make_order, capl
     assert TopUp.objects.get().state == "open"
     assert entries() == []
     assert "ERROR" in {record.levelname for record in caplog.records}
+    assert PaymentEvent.objects.get().problem
 
 
 def test_an_event_is_worked_through_once(deliver, make_order, caplog):
