@@ -26,8 +26,7 @@ def positives(text: str) -> list[int]:
 
 def add_load(parser: argparse.ArgumentParser, *, connections: str) -> None:
     """Add how long and how hard is measured."""
-    parser.add_argument("--runs", type=positive, default=3, metavar="N", help="medians are taken of so many (3)")
-    parser.add_argument("--seconds", type=seconds, default=5.0, metavar="S", help="length of one measurement (5)")
+    add_runs(parser)
     parser.add_argument(
         "--connections",
         type=positives,
@@ -35,6 +34,12 @@ def add_load(parser: argparse.ArgumentParser, *, connections: str) -> None:
         metavar="N,N",
         help=f"clients at once ({connections})",
     )
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add how long and how often is measured."""
+    parser.add_argument("--runs", type=positive, default=3, metavar="N", help="medians are taken of so many (3)")
+    parser.add_argument("--seconds", type=seconds, default=5.0, metavar="S", help="length of one measurement (5)")
 
 
 def add_systems(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:

@@ -3,11 +3,12 @@
 import argparse
 import importlib
 import os
+import resource
 import signal
 import sys
 from typing import Any, NoReturn
 
-PARTS = ("floor", "gateway", "stream", "money")
+PARTS = ("floor", "gateway", "stream", "concurrency", "money")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -39,6 +40,8 @@ def main(words: list[str]) -> int:
     if not hasattr(os, "sched_setaffinity"):
         print("scripts/bench: needs Linux: it pins processes to cores and reads /proc", file=sys.stderr)
         return 1
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand streams are two thousand sockets
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     try:

@@ -37,9 +37,9 @@ end
 """
 
 
-def chat(*, stream: bool = False) -> bytes:
-    """Return the body of a short chat request."""
-    messages = [{"role": "user", "content": "Say in one sentence what a gateway is good for."}]
+def chat(words: str = "Say in one sentence what a gateway is good for.", *, stream: bool = False) -> bytes:
+    """Return the body of a chat request, a short one without other words."""
+    messages = [{"role": "user", "content": words}]
     asked: dict[str, Any] = {"model": "deepseek", "messages": messages, "max_tokens": 1000}
     return json.dumps({**asked, "stream": True} if stream else asked).encode()
 
@@ -74,14 +74,17 @@ class Load:
             file.write_text(script)
             options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s"]
             said = _run(["wrk", *options, "-s", str(file), f"http://127.0.0.1:{port}{PATH}"], b"")
-        return _read(said.partition(MARK)[2])
+        return read(said.partition(MARK)[2])
 
     def _run_client(self, port: int, headers: Mapping[str, str], connections: int, seconds: float) -> dict[str, Any]:
-        lines = [f"POST {PATH} HTTP/1.1", f"host: 127.0.0.1:{port}", f"content-length: {len(self.body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        request = "\r\n".join([*lines, "", ""]).encode() + self.body
         words = [sys.executable, "-m", "tests.bench.client", "127.0.0.1", str(port), str(connections), str(seconds)]
-        return _read(_run(words, request))
+        return read(_run(words, write_request(self.body, headers)))
+
+
+def write_request(body: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = [f"POST {PATH} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def _quote(text: str) -> str:
@@ -100,7 +103,8 @@ def _run(command: list[str], given: bytes) -> str:
     return done.stdout.decode()
 
 
-def _read(text: str) -> dict[str, Any]:
+def read(text: str) -> dict[str, Any]:
+    """Return the figures that a load has printed. Raises RuntimeError."""
     try:
         found: dict[str, Any] = json.loads(text)
     except ValueError:

@@ -25,11 +25,11 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def upstream(folder: Path, *, events: int = 500, rate: int = 0) -> Iterator[System]:
-    """Run the bench's upstream; ``rate`` is the events a second of a stream, 0 for all at once."""
+def upstream(folder: Path, *, events: int = 500) -> Iterator[System]:
+    """Run the bench's upstream; a measured system itself, for what is added to it."""
     port = free_port()
-    log = folder / f"upstream-{port}.log"
-    command = [sys.executable, "-m", "tests.bench.upstream", str(port), str(events), str(rate)]
+    log = folder / "upstream.log"
+    command = [sys.executable, "-m", "tests.bench.upstream", str(port), str(events)]
     with running(command, core=load_core(), log=log) as process:
         wait_until_ready(f"http://127.0.0.1:{port}/", process, log)
         yield System("direct", port, process.pid)

@@ -36,6 +36,8 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ["gateway", "--only", "floor,bogus"],
         ["gateway", "--connections", "1,,2"],
         ["stream", "--event", "5"],
+        ["concurrency", "--streams", "400"],
+        ["concurrency", "--streams", "400x0"],
         ["money", "--steps", "0"],
         ["money", "--steps", "many"],
         ["money", "--records", "-1"],
@@ -117,6 +119,18 @@ def test_the_load_is_named():
     told = bench("floor", *QUICK)
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["load"].startswith("wrk" if shutil.which("wrk") else "our own client")
+
+
+@pytest.mark.slow
+def test_what_is_added_is_told_beside_the_upstream_itself():
+    few = ("--streams", "4x20", "--tokens", "100", "--only", "floor", "--runs", "1", "--seconds", "0.2", "--json")
+    told = bench("concurrency", *few)
+    assert told.returncode == 0, told.stderr
+    rows = json.loads(told.stdout)["rows"]
+    kinds = ("one client", "100 tokens", "4 streams, 20 events/s")
+    assert [(row["what"], row["system"]) for row in rows] == [(k, s) for k in kinds for s in ("direct", "floor")]
+    assert all(isinstance(row[name], float) for row in rows for name in ("p50_ms", "added_p99_ms", "rss_mb"))
+    assert isinstance(rows[-1]["added_gap_p99_ms"], float)
 
 
 @pytest.mark.slow

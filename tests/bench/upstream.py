@@ -1,12 +1,13 @@
 """An upstream that costs next to nothing: a raw protocol that answers with bytes made beforehand.
 
-`python -m tests.bench.upstream PORT EVENTS RATE`. Whole answers, or streams of so many events
-where the body asks for one: in one write, or with a rate so many a second, each holding the
-time at which it was sent. Keep-alive; anything but a POST gets an empty 200.
+`python -m tests.bench.upstream PORT EVENTS`. Whole answers, or streams of so many events in one write
+where the body asks for one; a prompt with ``write_pace``'s words gets its events one by one instead, each
+holding the time at which it was sent. Keep-alive; anything but a POST gets an empty 200.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from typing import Any
@@ -17,7 +18,13 @@ EMPTY = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 LAST_PART = b"0\r\n\r\n"
 STAMP = "sent-at-"
+PACE = re.compile(rb"tell (\d+) things, (\d+) a second")
 WORDS = " and so it goes on for a"
+
+
+def write_pace(events: int, rate: int) -> str:
+    """Return a prompt that is answered with so many events, so many a second."""
+    return f"tell {events} things, {rate} a second"
 
 
 def write_answer() -> bytes:
@@ -61,6 +68,9 @@ def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
     return {**HEAD, "object": "chat.completion.chunk", "choices": choices}
 
 
+BEFORE, AFTER = write_event(STAMP).split(STAMP.encode())
+
+
 class Upstream(asyncio.Protocol):
     answer = b""
     stream = b""
@@ -81,39 +91,28 @@ class Upstream(asyncio.Protocol):
             if not head.startswith(b"post"):
                 self._transport.write(EMPTY)
             elif b'"stream":true' in body or b'"stream": true' in body:
-                self._start_stream()
+                self._start_stream(body)
             else:
                 self._transport.write(self.answer)
 
-    def _start_stream(self) -> None:
-        self._transport.write(self.stream)
+    def _start_stream(self, body: bytes) -> None:
+        if pace := PACE.search(body):
+            events, rate = map(int, pace.groups())
+            self._transport.write(STREAM_HEAD + write_part(write_start()))
+            loop = asyncio.get_running_loop()
+            self._send_next(loop, loop.time(), 1 / rate, events, events)
+        else:
+            self._transport.write(self.stream)
 
-
-class PacedUpstream(Upstream):
-    """Sends an event every so often, counted from each stream's own beginning."""
-
-    events = 0
-    pause = 1.0
-    before, after = write_event(STAMP).split(STAMP.encode())
-
-    def _start_stream(self) -> None:
-        self._left = self.events
-        self._transport.write(STREAM_HEAD + write_part(write_start()))
-        loop = asyncio.get_running_loop()
-        self._due = loop.time()
-        self._send(loop)
-
-    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _send_next(self, loop: asyncio.AbstractEventLoop, due: float, pause: float, left: int, events: int) -> None:
         if self._transport.is_closing():
             return
-        if not self._left:
-            self._transport.write(write_part(write_end(self.events)) + LAST_PART)
-            return
-        self._left -= 1
-        stamp = b"%b%d " % (STAMP.encode(), time.monotonic_ns())
-        self._transport.write(write_part(self.before + stamp + self.after))
-        self._due += self.pause
-        loop.call_at(self._due, self._send, loop)
+        if left:
+            stamp = b"%b%d " % (STAMP.encode(), time.monotonic_ns())
+            self._transport.write(write_part(BEFORE + stamp + AFTER))
+            loop.call_at(due + pause, self._send_next, loop, due + pause, pause, left - 1, events)
+        else:
+            self._transport.write(write_part(write_end(events)) + LAST_PART)
 
 
 def _content_length(head: bytes) -> int:
@@ -121,15 +120,13 @@ def _content_length(head: bytes) -> int:
     return int(rest.split(b"\r\n", 1)[0]) if found else 0
 
 
-async def serve(port: int, events: int, rate: int) -> None:
+async def serve(port: int, events: int) -> None:
     Upstream.answer, Upstream.stream = write_answer(), write_stream(events)
-    PacedUpstream.events, PacedUpstream.pause = events, 1 / max(rate, 1)
-    kind = PacedUpstream if rate else Upstream
-    server = await asyncio.get_running_loop().create_server(kind, "127.0.0.1", port, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(serve(*map(int, sys.argv[1:])))
+    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
