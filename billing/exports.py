@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import Membership
 from billing import usage
+from billing.filters import UsageFilter
 from billing.models import UsageRecord
 from billing.money import usd
 
@@ -36,7 +37,7 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-async def stream_records(*, membership: Membership, filters: dict[str, Any]) -> AsyncIterator[bytes]:
+async def stream_records(*, membership: Membership, filters: UsageFilter) -> AsyncIterator[bytes]:
     """Yield the CSV of the records that a member may see and that match, newest first; a page is a query."""
     zone = ZoneInfo(membership.organization.time_zone)
     yield write_rows([COLUMNS])

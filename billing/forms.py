@@ -1,19 +1,35 @@
-"""What people may ask of the usage list; the address holds it."""
+"""What people may ask of the usage page; the address holds it."""
 
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.utils import timezone
 
 from accounts.forms import DayField
-from accounts.models import APIKey, Membership
+from accounts.models import APIKey, Membership, User
 from billing.budgets import local_midnight
+from billing.filters import UsageFilter
 from billing.models import UsageRecord
+from billing.usage import Order
 
 ID_PATTERN = re.compile(r"(?:chatcmpl-)?([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+DAYS = "days"
+PERIODS: dict[str, tuple[str, Callable[[date], tuple[date, date]]]] = {
+    # name: (in words, today → the first day and the one behind the last)
+    "today": ("today", lambda today: (today, _later(today, 1))),
+    "yesterday": ("yesterday", lambda today: (_later(today, -1), today)),
+    "7d": ("the last 7 days", lambda today: (_later(today, -6), _later(today, 1))),
+    "30d": ("the last 30 days", lambda today: (_later(today, -29), _later(today, 1))),
+    "month": ("this month", lambda today: (today.replace(day=1), _later(today, 1))),
+    "last-month": ("last month", lambda today: (_later(today.replace(day=1), -1).replace(day=1), today.replace(day=1))),
+}
+GROUPS = [("", "each request"), ("day", "day"), ("model", "model"), ("key", "key"), ("status", "status")]
 
 
 def read_id(text: str) -> UUID | None:
@@ -23,21 +39,44 @@ def read_id(text: str) -> UUID | None:
 
 
 class UsageFilterForm(forms.Form):
-    status = forms.ChoiceField(required=False, choices=[("", "any"), *UsageRecord.Status.choices])
-    model = forms.CharField(required=False, max_length=64, widget=forms.Select)
-    key = forms.ModelChoiceField(APIKey.objects.none(), required=False, empty_label="any")
+    period = forms.ChoiceField(
+        required=False,
+        choices=[("", "any"), *((name, words) for name, (words, _) in PERIODS.items()), (DAYS, "from … to …")],
+    )
     from_ = DayField(label="From")
     to = DayField()
+    model = forms.CharField(required=False, max_length=64, widget=forms.Select)
+    key = forms.ModelChoiceField(APIKey.objects.none(), required=False, empty_label="any")
+    member = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="anyone")
+    status = forms.ChoiceField(required=False, choices=[("", "any"), *UsageRecord.Status.choices])
+    group = forms.ChoiceField(label="Show", required=False, choices=GROUPS)
+    order = forms.ChoiceField(
+        required=False, choices=[(Order.NEWEST.value, "newest"), (Order.DEAREST.value, "dearest")]
+    )
 
-    def __init__(self, *args: Any, membership: Membership, models: list[str], **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, data: Any, *, membership: Membership, models: list[str]) -> None:
+        if "period" not in data and ("from" in data or "to" in data):
+            data = data.copy()
+            data["period"] = DAYS
+        super().__init__(data)
         self.zone = ZoneInfo(membership.organization.time_zone)
         widget = self.fields["model"].widget
         assert isinstance(widget, forms.Select)
         widget.choices = [("", "any"), *((slug, slug) for slug in models)]
-        key = self.fields["key"]
-        assert isinstance(key, forms.ModelChoiceField)
-        key.queryset = APIKey.objects.visible_to(membership).order_by("name", "pk")
+        self._choose("key", APIKey.objects.visible_to(membership).order_by("name", "pk"))
+        if membership.role == Membership.Role.MEMBER:
+            del self.fields["member"]
+            return
+        people = User.objects.filter(memberships__organization=membership.organization_id).order_by("email")
+        self._choose("member", people)
+        group = self.fields["group"]
+        assert isinstance(group, forms.ChoiceField)
+        group.choices = [*GROUPS[:4], ("member", "member"), *GROUPS[4:]]
+
+    def _choose(self, name: str, rows: Any) -> None:
+        choice = self.fields[name]
+        assert isinstance(choice, forms.ModelChoiceField)
+        choice.queryset = rows
 
     def add_prefix(self, field_name: str) -> str:
         return field_name.rstrip("_")  # "from" is no name for a Python attribute
@@ -45,16 +84,37 @@ class UsageFilterForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         first, last = data.get("from_"), data.get("to")
-        if first and last and first > last:
+        if data.get("period") == DAYS and first and last and first > last:
             self.add_error("to", "This day lies before the first one.")
         return data
 
-    def lookups(self) -> dict[str, Any]:
-        """Return the lookups of UsageRecord that the valid fields ask for."""
-        data = {name: value for name, value in self.cleaned_data.items() if value}
-        found: dict[str, Any] = {name: data[name] for name in ("status", "model", "key") if name in data}
-        if first := data.get("from_"):
-            found["created_at__gte"] = local_midnight(first, self.zone)
-        if last := data.get("to"):
-            found["created_at__lt"] = local_midnight(last + timedelta(days=1), self.zone)
-        return found
+    def wanted(self) -> UsageFilter:
+        """Return what the valid fields ask for."""
+        data = self.cleaned_data
+        since, until = self._span()
+        return UsageFilter(
+            since=since,
+            until=until,
+            status=data.get("status", ""),
+            model=data.get("model", ""),
+            key=data["key"].pk if data.get("key") else None,
+            user=data["member"].pk if data.get("member") else None,
+        )
+
+    def _span(self) -> tuple[datetime | None, datetime | None]:
+        first, end = self._days()
+        since, until = (local_midnight(day, self.zone) if day else None for day in (first, end))
+        return since, until
+
+    def _days(self) -> tuple[date | None, date | None]:
+        period = self.cleaned_data.get("period", "")
+        if period in PERIODS:
+            return PERIODS[period][1](timezone.now().astimezone(self.zone).date())
+        if period != DAYS:
+            return None, None
+        last = self.cleaned_data.get("to")
+        return self.cleaned_data.get("from_"), _later(last, 1) if last else None
+
+
+def _later(day: date, days: int) -> date:
+    return day + timedelta(days=days)

@@ -5,12 +5,14 @@ the records before the first whole hour and those behind the mark, so that nothi
 missed or counted twice although the mark moves meanwhile.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, DateTimeField, F, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, Greatest, Least, TruncHour
+from django.db.models.functions import Coalesce, Greatest, Least, TruncDate, TruncHour
 
 from accounts.models import Membership
 from billing.models import Mark, Rollup, UsageRecord
@@ -47,9 +49,18 @@ class Sums:
     stream_ms: int = 0
     stream_tokens: int = 0
 
-    def add(self, figures: tuple[int, ...]) -> None:
-        for name, figure in zip(FIGURES, figures, strict=True):
-            setattr(self, name, getattr(self, name) + int(figure))
+    def add(self, figures: Sequence[int], names: Sequence[str] | None = None, sign: int = 1) -> None:
+        """Add these figures, which are called ``names``: FIGURES where they are not named."""
+        for name, figure in zip(names or FIGURES, figures, strict=True):
+            setattr(self, name, getattr(self, name) + sign * int(figure))
+
+    @property
+    def aborted(self) -> int:
+        return self.requests - self.completed - self.failed
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
     @property
     def error_rate(self) -> str:
@@ -58,9 +69,19 @@ class Sums:
 
 FIGURES = tuple(field.name for field in fields(Sums))
 
+
+def add_up(several: Iterable[Sums]) -> Sums:
+    """Return the sums of several together."""
+    total = Sums()
+    for sums in several:
+        total.add([getattr(sums, name) for name in FIGURES])
+    return total
+
+
 GROUPS = {
     # group: (column of a roll-up, column of a record)
     "hour": ("hour", "record_hour"),
+    "day": ("rollup_day", "record_day"),
     "key": ("key_id", "key_id"),
     "user": ("user_id", "record_user"),
     "model": ("model", "model"),
@@ -78,42 +99,55 @@ def sum_usage(
     """
     rollups = Rollup.objects.visible_to(membership)
     records = UsageRecord.objects.visible_to(membership)
-    return _sum(rollups, records, since, until or NEVER, group_by)
+    return sum_rows(rollups, records, since, until or NEVER, group_by)
 
 
 def sum_model(*, model: str, since: datetime) -> Sums:
     """Return the sums of a model since then, all organizations together; what the demo answered is left out."""
     rollups = Rollup.objects.filter(model=model).exclude(upstream=DEMO)
     records = UsageRecord.objects.filter(model=model, demo=False)
-    return _sum(rollups, records, since, NEVER, ())[()]
+    return sum_rows(rollups, records, since, NEVER, ())[()]
 
 
 def sum_site(*, since: datetime, until: datetime, group_by: tuple[str, ...]) -> dict[tuple[Any, ...], Sums]:
     """Return what ``sum_usage`` does of all organizations together, for the operator."""
-    return _sum(Rollup.objects.all(), UsageRecord.objects.all(), since, until, group_by)
+    return sum_rows(Rollup.objects.all(), UsageRecord.objects.all(), since, until, group_by)
 
 
-def _sum(
+def sum_rows(
     rollups: "QuerySet[Rollup]",
     records: "QuerySet[UsageRecord]",
     since: datetime,
     until: datetime,
     group_by: tuple[str, ...],
+    *,
+    figures: tuple[str, ...] = (),
+    zone: ZoneInfo | None = None,
 ) -> dict[tuple[Any, ...], Sums]:
+    """Return the sums of these in [since, until): the values of ``group_by`` → sums, of which ``figures`` are reckoned.
+
+    The roll-ups and the records must be the same requests. A ``day`` is one of ``zone``; where the
+    zone is not whole hours from UTC, an hour that midnight divides counts as it began.
+    """
+    names = figures or FIGURES
     by_hour, by_record = ([GROUPS[name][side] for name in group_by or ("model",)] for side in (0, 1))
     first, end = _next_hour(since), floor_hour(until)
+
+    def from_records(found: "QuerySet[UsageRecord]") -> QuerySet:
+        return sum_records(found, *by_record, figures=names, zone=zone)
+
     if first < end:
         parts = [
-            sum_records(records.filter(created_at__gte=since, created_at__lt=first), *by_record),
-            _sum_rollups(rollups.filter(hour__gte=first, hour__lt=end), *by_hour),
-            sum_records(_behind_mark(records, first, end).filter(created_at__lt=until), *by_record),
+            from_records(records.filter(created_at__gte=since, created_at__lt=first)),
+            _sum_rollups(rollups.filter(hour__gte=first, hour__lt=end), *by_hour, figures=names, zone=zone),
+            from_records(_behind_mark(records, first, end).filter(created_at__lt=until)),
         ]
     else:
-        parts = [sum_records(records.filter(created_at__gte=since, created_at__lt=until), *by_record)]
+        parts = [from_records(records.filter(created_at__gte=since, created_at__lt=until))]
     found = {} if group_by else {(): Sums()}
     for row in parts[0].union(*parts[1:], all=True):
-        place, figures = row[: -len(FIGURES)], row[-len(FIGURES) :]
-        found.setdefault(place if group_by else (), Sums()).add(figures)
+        place, values = row[: -len(names)], row[-len(names) :]
+        found.setdefault(place if group_by else (), Sums()).add(values, names)
     return found
 
 
@@ -139,12 +173,17 @@ def _next_hour(at: datetime) -> datetime:
     return floor_hour(at + HOUR - timedelta(microseconds=1))
 
 
-def _sum_rollups(rollups: "QuerySet[Rollup]", *by: str) -> QuerySet:
-    return rollups.order_by().values_list(*by).annotate(**{f"sum_{name}": Sum(name) for name in FIGURES})
+def _sum_rollups(
+    rollups: "QuerySet[Rollup]", *by: str, figures: tuple[str, ...], zone: ZoneInfo | None = None
+) -> QuerySet:
+    placed = rollups.annotate(rollup_day=TruncDate("hour", tzinfo=zone)) if "rollup_day" in by else rollups
+    return placed.order_by().values_list(*by).annotate(**{f"sum_{name}": Sum(name) for name in figures})
 
 
-def sum_records(records: "QuerySet[UsageRecord]", *by: str) -> QuerySet:
-    """Return the records summed by these columns: rows of them and the figures, in the order of FIGURES."""
+def sum_records(
+    records: "QuerySet[UsageRecord]", *by: str, figures: tuple[str, ...] = FIGURES, zone: ZoneInfo | None = None
+) -> QuerySet:
+    """Return the records summed by these columns: rows of them and the figures, in the order of ``figures``."""
     estimated = ~Q(count_source=UsageRecord.CountSource.PROVIDER)
     timed = Q(status=UsageRecord.Status.COMPLETED, stream=True, first_token_ms__isnull=False)
     sums = {
@@ -164,8 +203,9 @@ def sum_records(records: "QuerySet[UsageRecord]", *by: str) -> QuerySet:
     places = {
         "record_user": Coalesce("user_id", "key__created_by_id"),
         "record_hour": TruncHour("created_at", tzinfo=UTC),
+        "record_day": TruncDate("created_at", tzinfo=zone),
     }
     placed = records.annotate(**{name: places[name] for name in by if name in places})
     # Named apart from the fields they sum: an aggregate may not have a field's name.
-    named = {f"sum_{name}": Coalesce(sums.get(name, Sum(name)), 0) for name in FIGURES}
+    named = {f"sum_{name}": Coalesce(sums.get(name, Sum(name)), 0) for name in figures}
     return placed.order_by().values_list(*by).annotate(**named)

@@ -4,9 +4,10 @@ Rows are always those a member may see. Pages follow the index: each names the l
 row that was shown, so that page 1,000 costs what page 1 does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,9 @@ from django.utils import timezone
 
 from accounts.models import APIKey, Membership
 from accounts.pages import PAGE, Page, page_by_id
+from billing import money
 from billing.budgets import current_windows
+from billing.filters import ALL, UsageFilter
 from billing.models import LedgerEntry, Limit, RefusalCount, UsageRecord
 from billing.sums import Sums, sum_usage
 
@@ -23,28 +26,64 @@ DAY = timedelta(hours=24)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def mark_record(record: UsageRecord) -> str:
-    """Return what names this record's place: microseconds since 1970, and its id."""
-    return f"{(record.created_at - EPOCH) // timedelta(microseconds=1)}.{record.pk.hex}"
+class Order(StrEnum):
+    """Which records come first in a list."""
+
+    NEWEST = ""
+    DEAREST = "dearest"
 
 
-def read_mark(mark: str) -> tuple[datetime, UUID] | None:
-    """Return the place that a mark names; None for anything else."""
-    micros, _, id_ = mark.partition(".")
+def list_records(
+    *,
+    membership: Membership,
+    filters: UsageFilter = ALL,
+    after: str = "",
+    size: int = PAGE,
+    order: str = Order.NEWEST,
+) -> Page:
+    """Return a page of the usage records that match."""
+    records = filters.records(membership).select_related("key")
+    column, read, write = ORDERS[Order(order)]
+    if place := _read_mark(after, read):
+        at, id_ = place
+        earlier = Q(**{f"{column}__lt": at}) | Q(**{column: at, "id__lt": id_})
+        records = records.filter(earlier, **{f"{column}__lte": at})
+    rows = list(records.order_by(f"-{column}", "-id")[: size + 1])
+    if len(rows) <= size:
+        return Page(rows, "")
+    last = rows[size - 1]
+    return Page(rows[:size], f"{write(getattr(last, column))}.{last.pk.hex}")
+
+
+def _read_mark[T](mark: str, read: Callable[[str], T]) -> tuple[T, UUID] | None:
+    """Return the place that a mark names, ``<value>.<id>``; None for anything else."""
+    value, _, id_ = mark.partition(".")
     try:
-        return EPOCH + timedelta(microseconds=int(micros)), UUID(id_)
+        return read(value), UUID(id_)
     except (ValueError, OverflowError):
         return None
 
 
-def list_records(*, membership: Membership, filters: dict[str, Any], after: str = "", size: int = PAGE) -> Page:
-    """Return a page of the usage records that match ``filters`` (lookups of UsageRecord)."""
-    records = UsageRecord.objects.visible_to(membership).filter(**filters).select_related("key")
-    if place := read_mark(after):
-        at, id_ = place
-        records = records.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=id_), created_at__lte=at)
-    rows = list(records.order_by("-created_at", "-id")[: size + 1])
-    return Page(rows[:size], mark_record(rows[size - 1]) if len(rows) > size else "")
+def _read_micros(text: str) -> datetime:
+    return EPOCH + timedelta(microseconds=int(text))
+
+
+def _write_micros(at: datetime) -> str:
+    return str((at - EPOCH) // timedelta(microseconds=1))
+
+
+def _read_nanos(text: str) -> int:
+    nanos = int(text)
+    if abs(nanos) > money.MAX_COST:
+        raise ValueError("more than a column holds")
+    return nanos
+
+
+ORDERS: dict[Order, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
+    Order.NEWEST: ("created_at", _read_micros, _write_micros),
+    Order.DEAREST: ("charge_nanos", _read_nanos, str),
+}
+"""Order → the column, and how its value is read from a page's mark and written into it."""
 
 
 def list_entries(*, membership: Membership, after: str = "", size: int = PAGE) -> Page:
@@ -53,9 +92,11 @@ def list_entries(*, membership: Membership, after: str = "", size: int = PAGE) -
     return page_by_id(entries, after, size=size)
 
 
-def count_refusals(*, membership: Membership) -> list[dict[str, Any]]:
+def count_refusals(*, membership: Membership, key: int | None = None) -> list[dict[str, Any]]:
     """Return code and number of the refused requests of the last 24 hours, most frequent first."""
     recent = RefusalCount.objects.visible_to(membership).filter(minute__gte=timezone.now() - DAY)
+    if key is not None:
+        recent = recent.filter(key=key)
     return list(recent.values("code").annotate(total=Sum("requests")).order_by("-total", "code"))
 
 

@@ -10,22 +10,33 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.middleware import MemberRequest, membership_required, wallet_required
+from accounts.models import Membership
 from billing import exports, ledger, statements
 from billing import usage as records
+from billing.attempts import read_attempts
+from billing.breakdown import break_down
+from billing.charts import draw_chart, list_groups, read_names
+from billing.filters import PROBLEMS, UsageFilter
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
-from billing.receipt import SOURCES, explain_ending, read_attempts, write_receipt
+from billing.receipt import SOURCES, explain_ending, write_receipt
+from billing.sums import add_up
 from routing.errors import ERRORS
 from routing.models import Model, Provider
 
 
 @membership_required
 @never_cache
+@vary_on_headers("HX-Request")
 @require_safe
 def usage(request: MemberRequest) -> HttpResponse:
-    """List the requests, filtered by the address; ?id= leads to the one it names."""
+    """List the requests, or groups of them, filtered by the address; ?id= leads to the one it names.
+
+    To htmx, which asks when a filter has changed, it answers with the results alone.
+    """
     if asked := request.GET.get("id", "").strip():
         id_ = read_id(asked)
         if id_ and UsageRecord.objects.visible_to(request.membership).filter(pk=id_).exists():
@@ -34,20 +45,39 @@ def usage(request: MemberRequest) -> HttpResponse:
             request, f"There is no request {asked[:80]} in your usage. Ids look like the one in x-request-id."
         )
     form = _filter_form(request)
+    is_part = "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+    context = {"form": form, "asked": asked, "query": request.GET.urlencode(), "is_part": is_part}
+    context |= _results(request, form)
+    return render(request, "billing/_usage_results.html" if is_part else "billing/usage.html", context)
+
+
+def _results(request: MemberRequest, form: UsageFilterForm) -> dict[str, Any]:
     is_valid = form.is_valid()
-    filters = form.lookups()
-    page = records.list_records(membership=request.membership, filters=filters, after=request.GET.get("after", ""))
-    refusals = records.count_refusals(membership=request.membership)
-    context = {
-        "form": form,
-        "is_filtered": bool(filters) or not is_valid,
-        "page": page,
-        "is_later_page": "after" in request.GET,
-        "refusals": [{**row, "kind": ERRORS.get(row["code"])} for row in refusals],
-        "asked": asked,
-        "query": request.GET.urlencode(),
+    filters, group = form.wanted(), form.cleaned_data.get("group", "")
+    after = request.GET.get("after", "")
+    order = form.cleaned_data.get("order", "")
+    context = {"is_filtered": bool(filters) or not is_valid, "is_later_page": "after" in request.GET, "group": group}
+    if not context["is_later_page"]:
+        context |= _broken_down(request.membership, filters, group)
+    if not group:
+        context["page"] = records.list_records(membership=request.membership, filters=filters, after=after, order=order)
+        refusals = records.count_refusals(membership=request.membership, key=filters.key)
+        context["refusals"] = [{**row, "kind": ERRORS.get(row["code"])} for row in refusals]
+    return context
+
+
+def _broken_down(membership: Membership, filters: UsageFilter, group: str) -> dict[str, Any]:
+    """Return the chart of what is filtered and, where it is asked for, the table of its groups."""
+    zone, by = ZoneInfo(membership.organization.time_zone), "model" if group in ("", "day") else group
+    breakdown = break_down(membership=membership, filters=filters, by=by)
+    names = read_names(membership=membership, by=by, values=[value for value, _ in breakdown.groups])
+    counts_alone = by == "status" or filters.status in PROBLEMS
+    return {
+        "breakdown": breakdown,
+        "chart": draw_chart(breakdown, names, measure="requests" if counts_alone else "usd", zone=zone),
+        "total": add_up(sums for _, sums in breakdown.groups),
+        "groups": list_groups(breakdown, names, by=group, zone=zone) if group else [],
     }
-    return render(request, "billing/usage.html", context)
 
 
 def _filter_form(request: MemberRequest) -> UsageFilterForm:
@@ -63,10 +93,10 @@ def usage_csv(request: MemberRequest) -> HttpResponseBase:
     form = _filter_form(request)
     if not form.is_valid():
         return redirect(f"{reverse('usage')}?{request.GET.urlencode()}")  # where each field says what is wrong
-    return _stream(request, form.lookups(), "smartoken-usage.csv")
+    return _stream(request, form.wanted(), "smartoken-usage.csv")
 
 
-def _stream(request: MemberRequest, filters: dict[str, Any], name: str) -> StreamingHttpResponse:
+def _stream(request: MemberRequest, filters: UsageFilter, name: str) -> StreamingHttpResponse:
     rows = exports.stream_records(membership=request.membership, filters=filters)
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=disposition)
@@ -126,7 +156,7 @@ def statement_page(request: MemberRequest, month: str) -> HttpResponse:
 def statement_csv(request: MemberRequest, month: str) -> HttpResponseBase:
     """Stream the requests behind a month's statement."""
     found = _find_month(request, month)
-    filters = {"created_at__gte": found.starts_at, "created_at__lt": found.ends_at}
+    filters = UsageFilter(since=found.starts_at, until=found.ends_at)
     return _stream(request, filters, f"smartoken-{found.name}.csv")
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from billing.receipt import REASONS
+from billing.attempts import REASONS
 from routing.health import Health
 from routing.requests import ChatRequest
 from routing.selection import select_routes

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from billing import rows
+from billing.attempts import REASONS
 from billing.models import UsageRecord
-from billing.receipt import REASONS
 from billing.sums import floor_hour
 from routing import dialects, sharing
 from routing.dialects.base import UpstreamFault

@@ -162,6 +162,7 @@ class Progress:
                 "outcome": outcome,
                 "reason": reason,
                 "status": 200 if outcome == "answered" else None,
+                "at_ms": milliseconds(self.began_at, began_at),
                 "ms": milliseconds(began_at, time.monotonic()),
                 "provider_request_id": self.provider_request_id,
                 **({"is_retry": True} if self.is_retry else {}),

@@ -21,7 +21,7 @@ LATEST = 8
 @require_safe
 def show(request: MemberRequest) -> HttpResponse:
     membership = request.membership
-    latest = usage.list_records(membership=membership, filters={}, size=LATEST).rows
+    latest = usage.list_records(membership=membership, size=LATEST).rows
     keys = APIKey.objects.visible_to(membership).filter(kind=APIKey.Kind.STANDARD, revoked_at=None)
     may_see_wallet = membership.role != Membership.Role.MEMBER
     context = {

@@ -29,6 +29,8 @@ JOINED = {
     ),
     "js/documentation.js": ("vendor/htmx/htmx.min.js", "js/docs.js"),
     "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
+    "css/usage.css": ("vendor/uplot/uPlot.min.css", "css/records.css", "css/charts.css"),
+    "js/usage.js": ("vendor/uplot/uPlot.iife.min.js", "vendor/htmx/htmx.min.js", "js/charts.js", "js/filters.js"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""

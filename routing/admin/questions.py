@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from billing.receipt import REASONS
+from billing.attempts import REASONS
 from routing import standing
 from routing.dryrun import Imagined, explain
 from routing.models import Pool, Upstream

@@ -11,8 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from billing import money
+from billing.attempts import Attempt
 from smartoken.drawing import Station, describe, draw_tall, draw_wide, read_routes
 from smartoken.templatetags.icons import icon as draw_icon
+from smartoken.timeline import draw_timeline
 
 register = template.Library()
 
@@ -60,6 +62,12 @@ def request_path(
         "wide": draw_wide(first, second, stations),
         "tall": draw_tall(first, second, stations),
     }
+
+
+@register.inclusion_tag("billing/_timeline.html")
+def request_timeline(attempts: Iterable[Attempt], total_ms: int, first_token_ms: int | None) -> dict[str, Any]:
+    """Draw the attempts of a request on one line of time."""
+    return {"timeline": draw_timeline(attempts, total_ms=total_ms, first_token_ms=first_token_ms)}
 
 
 @register.simple_tag

@@ -1,0 +1,62 @@
+"""Which usage is asked for: one choice, of usage records and of their roll-ups alike."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import APIKey, Membership
+from billing.models import Rollup, UsageRecord
+
+PROBLEMS = (UsageRecord.Status.ABORTED, UsageRecord.Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilter:
+    """What must hold of a request. It ended in [since, until); ``key`` and ``user`` are ids; empty: anything."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str = ""
+    model: str = ""
+    key: int | None = None
+    user: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != ALL
+
+    def records(self, membership: Membership) -> "QuerySet[UsageRecord]":
+        """Return the usage records that match and that the member may see."""
+        found = UsageRecord.objects.visible_to(membership)
+        if self.since:
+            found = found.filter(created_at__gte=self.since)
+        if self.until:
+            found = found.filter(created_at__lt=self.until)
+        if self.status in PROBLEMS:
+            # Both, so that the small index of what went wrong is seen to hold them.
+            found = found.filter(status__in=PROBLEMS)
+        if self.status:
+            found = found.filter(status=self.status)
+        if self.user is not None:
+            found = found.filter(_asked_by(self.user, membership))
+        return found.filter(**self._same())
+
+    def rollups(self, membership: Membership) -> "QuerySet[Rollup]":
+        """Return the roll-ups that match, but for time and status, which they know by sums alone."""
+        found = Rollup.objects.visible_to(membership)
+        return found.filter(**self._same(), **({"user": self.user} if self.user is not None else {}))
+
+    def _same(self) -> dict[str, str | int]:
+        named = {"model": self.model, "key": self.key}
+        return {name: value for name, value in named.items() if value}
+
+
+def _asked_by(user_id: int, membership: Membership) -> Q:
+    """Return whose records a person's are: those of the keys they made, and what they asked in the Playground."""
+    keys = APIKey.objects.filter(organization=membership.organization_id)
+    own = list(keys.filter(created_by=user_id, kind=APIKey.Kind.STANDARD).values_list("pk", flat=True))
+    shared = list(keys.filter(kind=APIKey.Kind.PLAYGROUND).values_list("pk", flat=True))
+    return Q(key__in=own) | Q(key__in=shared, user=user_id)
+
+
+ALL = UsageFilter()
