@@ -198,10 +198,10 @@ class Journey:
                 self._progress.whole = dialect.read_answer(await answer.read_all(), self._progress.open_reader(dialect))
         finally:
             self._is_interruptible = False
-            if answer and answer.is_done:
+            if answer and answer.is_done and not answer.is_read:
                 self._runtime.spawn(answer.drain())
             elif answer:
-                await answer.close()
+                answer.close()
 
     def _build(self, route: RouteRecord, dialect: Dialect) -> Built:
         """Return the route's request. Raises UpstreamFault for what its provider does not take: another may."""

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from routing import dialects, pools
 from routing.dialects.base import UpstreamFault
 from routing.dialects.meanings import Meaning
@@ -112,8 +110,6 @@ async def _fetch(upstream: UpstreamRecord) -> Any:
     try:
         async with asyncio.timeout(SECONDS):
             return await upstreams.fetch(upstream, dialect, dialect.models_url(upstream.base_url))
-    except httpx.InvalidURL:
-        raise UpstreamFault("upstream_error", "bad_address", was_sent=False) from None
     finally:
         await upstreams.close()
 

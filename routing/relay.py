@@ -29,7 +29,7 @@ class Relay:
 
     async def run(self, answer: UpstreamAnswer) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
-        async for read in answer.reads():
+        while read := await answer.read():
             if await self._pass_on(read):
                 answer.is_done = not self._client.has_left
                 return

@@ -71,7 +71,7 @@ async def _talk(route: RouteRecord, upstreams: Upstreams, report: Report, began_
     report.status = 200
     splitter, reader = sse.EventSplitter(), dialect.reader("test-call")
     try:
-        async for read in answer.reads():
+        while read := await answer.read():
             for data in splitter.feed(read):
                 if data == b"[DONE]":
                     return
@@ -82,4 +82,4 @@ async def _talk(route: RouteRecord, upstreams: Upstreams, report: Report, began_
                         report.first_token_ms = round((time.monotonic() - began_at) * 1000)
                     report.text = (report.text + (choice["delta"].get("content") or ""))[:500]
     finally:
-        await answer.close()
+        answer.close()

@@ -1,8 +1,4 @@
-"""Calling an upstream over HTTP: one function, and what each way of failing means.
-
-The transport is called directly with a prepared ``httpx.Request``: a client around
-it would cost as much as the rest of the gateway.
-"""
+"""Calling an upstream over HTTP: one function, and what each way of failing means."""
 
 import asyncio
 import ipaddress
@@ -12,11 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 import aiohttp
-import httpx
 import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from routing import addresses, demo
 from routing.credentials import CredentialError, read_credential
@@ -30,11 +25,10 @@ END_SECONDS = 1.0
 PIECE_BYTES = 262_144
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
-COMMON_HEADERS = (("accept-encoding", "identity"), ("user-agent", "SmarToken/1"))
+COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "SmarToken/1"}
 REST_SECONDS = 1.0
 """The first rest of an upstream that could not be reached, or broke."""
 
-# httpx-aiohttp reports most of these as ConnectTimeout: only the cause tells them apart.
 # In order: the first class that fits. (class, reason, code, the provider may have got the request)
 FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
     (aiohttp.ClientConnectorDNSError, "dns", "upstream_error", False),
@@ -52,20 +46,17 @@ FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
     (ConnectionError, "connection", "upstream_error", True),
     (TimeoutError, "timeout", "upstream_timeout", True),
 ]
-KNOWN = tuple(class_ for class_, *_ in FAILURES)
+BROKEN = (aiohttp.ClientError, OSError)
 
 
 def classify(error: BaseException) -> UpstreamFault:
-    """Return what an exception of the transport means."""
-    cause = error.__cause__ or error
-    if isinstance(cause, aiohttp.ClientConnectorError) and isinstance(cause.os_error, AddressRefusedError):
+    """Return what an exception of the client means."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
         return UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
-    if not isinstance(cause, KNOWN):
-        cause = error  # a broken body's cause is the parser's own
     for class_, reason, code, was_sent in FAILURES:
-        if isinstance(cause, class_):
+        if isinstance(error, class_):
             return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
-    return UpstreamFault("upstream_error", type(cause).__name__[:40], rest_seconds=REST_SECONDS)
+    return UpstreamFault("upstream_error", type(error).__name__[:40], rest_seconds=REST_SECONDS)
 
 
 class AddressRefusedError(OSError):
@@ -95,7 +86,7 @@ class Upstreams:
     """The connections of one process to all upstreams."""
 
     def __init__(self) -> None:
-        self._transports: dict[tuple[str, bool], AiohttpTransport] = {}
+        self._sessions: dict[tuple[str, bool], aiohttp.ClientSession] = {}
 
     async def open(
         self, route: RouteRecord, dialect: Dialect, body: dict[str, Any], *, own_address: tuple[str, int]
@@ -104,50 +95,71 @@ class Upstreams:
 
         ``own_address`` is where this server was reached: the demo lies there.
         """
-        request = _build_request(route, dialect, body, own_address)
-        transport = self._transport(route.upstream)
-        try:
-            response = await transport.handle_async_request(request)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise classify(error) from None
-        if response.status_code != 200:
-            raise await _read_refusal(response, dialect)
-        return UpstreamAnswer(response)
+        upstream = route.upstream
+        url = _find_address(upstream, dialect, own_address)
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if body.get("stream") else "application/json",
+            **COMMON_HEADERS,
+            **dict(dialect.headers(demo.secret() if upstream.is_demo else _read_credential(upstream))),
+        }
+        content = _write(body)
+        if len(content) > PIECE_BYTES:
+            headers["content-length"] = str(len(content))
+        data = content if len(content) <= PIECE_BYTES else _pieces(content)
+        del content
+        return await self._send("POST", url, upstream, dialect, headers, data)
 
     async def fetch(self, upstream: UpstreamRecord, dialect: Dialect, url: str) -> Any:
         """Return the JSON at one of an upstream's own addresses, such as its list of models.
 
         Raises UpstreamFault. How long it may take is the caller's to say.
         """
-        _check_literal(_parse_address(url).host)
-        headers = [("accept", "application/json"), *COMMON_HEADERS, *dialect.headers(_read_credential(upstream))]
-        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": _timeouts()})
-        try:
-            response = await self._transport(upstream).handle_async_request(request)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise classify(error) from None
-        if response.status_code != 200:
-            raise await _read_refusal(response, dialect)
-        answer = UpstreamAnswer(response)
+        address = _parse_address(url)
+        _check_literal(address.host or "")
+        headers = {
+            "accept": "application/json",
+            **COMMON_HEADERS,
+            **dict(dialect.headers(_read_credential(upstream))),
+        }
+        answer = await self._send("GET", address, upstream, dialect, headers)
         try:
             return parse_json(await answer.read_all())
         finally:
-            await answer.close()
+            answer.close()
 
-    def _transport(self, upstream: UpstreamRecord) -> AiohttpTransport:
+    async def _send(
+        self,
+        method: str,
+        url: URL,
+        upstream: UpstreamRecord,
+        dialect: Dialect,
+        headers: dict[str, str],
+        data: bytes | AsyncIterator[memoryview] | None = None,
+    ) -> "UpstreamAnswer":
+        session = self._session(upstream)
+        try:
+            response = await session.request(method, url, headers=headers, data=data, allow_redirects=False)
+        except BROKEN as error:
+            raise classify(error) from None
+        if response.status != 200:
+            raise await _read_refusal(response, dialect)
+        return UpstreamAnswer(response)
+
+    def _session(self, upstream: UpstreamRecord) -> aiohttp.ClientSession:
         is_guarded = not (upstream.is_demo or upstream.proxy)
         place = (upstream.proxy, is_guarded)
-        if place not in self._transports:
-            proxy = httpx.Proxy(upstream.proxy) if upstream.proxy else None
-            self._transports[place] = AiohttpTransport(client=lambda: _make_session(is_guarded), proxy=proxy)
-        return self._transports[place]
+        session = self._sessions.get(place)
+        if session is None:
+            session = self._sessions[place] = _make_session(upstream.proxy or None, is_guarded)
+        return session
 
     async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
+        for session in self._sessions.values():
+            await session.close()
 
 
-def _make_session(is_guarded: bool) -> aiohttp.ClientSession:
+def _make_session(proxy: str | None, is_guarded: bool) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=0,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
@@ -159,54 +171,33 @@ def _make_session(is_guarded: bool) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers={"user-agent", "accept-encoding", "accept"},
         trust_env=False,
+        proxy=proxy,
+        # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.CONNECT_SECONDS),
     )
 
 
-def _build_request(
-    route: RouteRecord, dialect: Dialect, body: dict[str, Any], own_address: tuple[str, int]
-) -> httpx.Request:
-    upstream = route.upstream
-    base_url = demo.base_url(own_address) if upstream.is_demo else upstream.base_url
-    credential = demo.secret() if upstream.is_demo else _read_credential(upstream)
-    url = _parse_address(base_url + dialect.path)
-    if not upstream.is_demo:
-        _check_literal(url.host)
-    headers = [
-        ("content-type", "application/json"),
-        ("accept", "text/event-stream" if body.get("stream") else "application/json"),
-        *COMMON_HEADERS,
-        *dialect.headers(credential),
-    ]
+def _find_address(upstream: UpstreamRecord, dialect: Dialect, own_address: tuple[str, int]) -> URL:
+    if upstream.is_demo:
+        return _parse_address(demo.base_url(own_address) + dialect.path)
+    url = _parse_address(upstream.base_url + dialect.path)
+    _check_literal(url.host or "")
+    return url
+
+
+def _write(body: dict[str, Any]) -> bytes:
     try:
-        content = orjson.dumps(body)
+        return orjson.dumps(body)
     except orjson.JSONEncodeError:  # what can be read can be nested too deeply to be written
         problem = "The body is nested too deeply."
         raise UpstreamFault("invalid_request", "nesting", problem, may_fail_over=False, was_sent=False) from None
-    extensions = {"timeout": _timeouts()}
-    if len(content) <= PIECE_BYTES:
-        # Given as a stream, it gets no headers from httpx: aiohttp writes host and length itself.
-        stream = httpx.ByteStream(content)
-        request = httpx.Request("POST", url, headers=headers, stream=stream, extensions=extensions)
-        request.read()
-        return request
-    headers.append(("content-length", str(len(content))))
-    return httpx.Request("POST", url, headers=headers, stream=Pieces(content), extensions=extensions)
 
 
-def _timeouts() -> dict[str, float | None]:
-    # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
-    return {"connect": settings.CONNECT_SECONDS, "read": None, "write": None, "pool": None}
-
-
-class Pieces(httpx.AsyncByteStream):
-    """A large body, handed out piece by piece, so that other requests get their turn."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._content), PIECE_BYTES):
-            yield self._content[start : start + PIECE_BYTES]
+async def _pieces(content: bytes) -> AsyncIterator[memoryview]:
+    """Hand a large body out piece by piece, so that other requests get their turn."""
+    view = memoryview(content)
+    for start in range(0, len(content), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]
 
 
 def _read_credential(upstream: UpstreamRecord) -> str | None:
@@ -220,8 +211,11 @@ def _read_credential(upstream: UpstreamRecord) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _parse_address(address: str) -> httpx.URL:
-    return httpx.URL(address)
+def _parse_address(address: str) -> URL:
+    try:
+        return URL(address)
+    except ValueError:
+        raise UpstreamFault("upstream_error", "bad_address", was_sent=False) from None
 
 
 def _check_literal(host: str) -> None:
@@ -243,20 +237,18 @@ def _is_allowed_literal(host: str, allow_private: bool) -> bool:
     return addresses.is_allowed(host)
 
 
-async def _read_refusal(response: httpx.Response, dialect: Dialect) -> UpstreamFault:
+async def _read_refusal(response: aiohttp.ClientResponse, dialect: Dialect) -> UpstreamFault:
     body = b""
     try:
-        async for read in response.aiter_bytes():
+        while (read := await response.content.readany()) and len(body) <= MAX_ERROR_BYTES:
             body += read
-            if len(body) > MAX_ERROR_BYTES:
-                break
-    except (httpx.HTTPError, aiohttp.ClientError, OSError):
+    except BROKEN:
         body = b""  # the status says enough
     finally:
-        await response.aclose()
-    if 300 <= response.status_code < 400:
-        return UpstreamFault("upstream_error", "redirect", status=response.status_code)
-    fault = dialect.read_error(response.status_code, body[:MAX_ERROR_BYTES])
+        response.close()
+    if 300 <= response.status < 400:
+        return UpstreamFault("upstream_error", "redirect", status=response.status)
+    fault = dialect.read_error(response.status, body[:MAX_ERROR_BYTES])
     named = clean_text(response.headers.get("x-request-id", ""), 128)
     fault.provider_request_id = named or fault.provider_request_id
     retry_after = response.headers.get("retry-after", "")
@@ -267,26 +259,28 @@ async def _read_refusal(response: httpx.Response, dialect: Dialect) -> UpstreamF
 class UpstreamAnswer:
     """An answer with status 200 whose body is still to be read."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.is_done = False
         """True when the provider has said that nothing follows; the end of the body may still come."""
         self.request_id = clean_text(response.headers.get("x-request-id", ""), 128)
 
-    async def reads(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. Raises UpstreamFault where it breaks."""
-        encoded = "content-encoding" in self._response.headers
-        source = self._response.aiter_bytes() if encoded else self._response.stream
+    @property
+    def is_read(self) -> bool:
+        """True when the body has been read to its end."""
+        return self._response.content.at_eof()
+
+    async def read(self) -> bytes:
+        """Return what has come of the body, b"" at its end. Raises UpstreamFault where it breaks."""
         try:
-            async for read in source:  # type: ignore[union-attr]
-                yield read
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            return await self._response.content.readany()
+        except BROKEN as error:
             raise classify(error) from None
 
     async def read_all(self) -> bytes:
         """Return the whole body. Raises UpstreamFault where it breaks or is absurdly long."""
         parts, size = [], 0
-        async for read in self.reads():
+        while read := await self.read():
             parts.append(read)
             size += len(read)
             if size > MAX_ANSWER_BYTES:
@@ -297,16 +291,13 @@ class UpstreamAnswer:
         """Read the body's end, which may come in a packet of its own, so that the connection is kept."""
         try:
             async with asyncio.timeout(END_SECONDS):
-                async for _ in self._response.stream:  # type: ignore[union-attr]
+                while await self._response.content.readany():
                     pass
-        except (httpx.HTTPError, aiohttp.ClientError, OSError):
+        except BROKEN:
             pass  # it goes on, or broke: hang up
         finally:
-            await self.close()
+            self.close()
 
-    async def close(self) -> None:
-        """Hang up; a connection whose answer was read to its end is kept for the next request."""
-        try:
-            await asyncio.shield(self._response.aclose())
-        except (httpx.HTTPError, aiohttp.ClientError, OSError):
-            return
+    def close(self) -> None:
+        """Hang up; a connection whose answer was read to its end was given back for the next request before."""
+        self._response.close()

@@ -8,12 +8,10 @@ import os
 from typing import Any
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
-UPSTREAM = httpx.URL(os.environ.get("UPSTREAM", "http://127.0.0.1:1/"))
-HEADERS = [("content-type", "application/json"), ("accept-encoding", "identity"), ("user-agent", "floor")]
-EXTENSIONS = {"timeout": {"connect": 5.0, "read": None, "write": None, "pool": None}}
+UPSTREAM = URL(os.environ.get("UPSTREAM", "http://127.0.0.1:1/"))
+HEADERS = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "floor"}
 
 
 def make_session() -> aiohttp.ClientSession:
@@ -22,15 +20,13 @@ def make_session() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers={"user-agent", "accept-encoding", "accept"},
         trust_env=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
     )
-
-
-transport = AiohttpTransport(client=make_session)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _live(scope, receive, send)
         return
     if scope["method"] != "POST":
         await _answer(send, b"text/plain", b"")
@@ -40,17 +36,18 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    request = httpx.Request("POST", UPSTREAM, headers=HEADERS, content=body, extensions=EXTENSIONS)
-    response = await transport.handle_async_request(request)
+    response = await scope["state"]["session"].request(
+        "POST", UPSTREAM, headers=HEADERS, data=body, allow_redirects=False
+    )
     kind = response.headers["content-type"].encode()
     if "content-length" in response.headers:
-        await _answer(send, kind, b"".join([read async for read in response.stream]))  # type: ignore[union-attr]
+        await _answer(send, kind, await response.read())
     else:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
-        async for read in response.stream:  # type: ignore[union-attr]
+        while read := await response.content.readany():
             await send({"type": "http.response.body", "body": read, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-    await response.aclose()
+    response.release()
 
 
 async def _answer(send: Any, kind: bytes, body: bytes) -> None:
@@ -59,9 +56,10 @@ async def _answer(send: Any, kind: bytes, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _live(receive: Any, send: Any) -> None:
+async def _live(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await receive()
+    scope["state"]["session"] = session = make_session()
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await transport.aclose()
+    await session.close()
     await send({"type": "lifespan.shutdown.complete"})
