@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0002_ledger_and_payments'),
+        ('billing', "0003_model_sums"),
     ]
 
     operations = [
