@@ -5,14 +5,17 @@ as a line from top to bottom for phones, where text must stay readable at 360 pi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 TAKEN, WAITING, BROKEN = "taken", "waiting", "broken"
 
-APP_WIDTH, GATEWAY_WIDTH, ROUTE_WIDTH, GAP = 128, 156, 196, 44
-ROUTE_HEIGHT, ROUTE_GAP, MARGIN = 56, 22, 6
-TALL_WIDTH, TALL_HEIGHT, TALL_GAP, RAIL = 286, 58, 14, 12
-LONGEST_TITLE = 27
+APP_WIDTH, GATEWAY_WIDTH, ROUTE_WIDTH, GAP = 116, 136, 160, 40
+WIDEST = 216
+ROUTE_HEIGHT, TIMED_HEIGHT, ROUTE_GAP, MARGIN = 56, 74, 20, 2
+TALL_WIDTH, TALL_HEIGHT, TALL_GAP, RAIL = 280, 58, 14, 12
+LONGEST_TITLE, LONGEST_NOTE, LONGEST_TALL = 26, 27, 34
+TITLE_LETTER, NOTE_LETTER, PADDING = 7.3, 6.95, 14
+"""How wide a letter is at most on average, in the sizes of static/css/path.css."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,11 @@ class Station:
     figure: str = ""
     state: str = TAKEN
     is_gateway: bool = False
+
+    def fit(self, least: float) -> float:
+        """Return how wide a box its texts need."""
+        letters = [len(self.title) * TITLE_LETTER, len(self.note) * NOTE_LETTER, len(self.figure) * NOTE_LETTER]
+        return min(max(least, round(max(letters)) + 2 * PADDING), WIDEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Box:
 
     @property
     def text_x(self) -> float:
-        return self.x + 14
+        return self.x + PADDING
 
     @property
     def title_y(self) -> float:
@@ -62,7 +70,7 @@ class Box:
 
     @property
     def figure_x(self) -> float:
-        return self.right - 14 if self.is_tall else self.text_x
+        return self.right - PADDING if self.is_tall else self.text_x
 
     @property
     def figure_y(self) -> float:
@@ -88,15 +96,22 @@ class Drawing:
 
 
 def read_routes(routes: Iterable[Mapping[str, str]]) -> list[Station]:
-    """Return a station for each ``{"name", "note", "state"}``; without a state it waits."""
+    """Return a station for each ``{"name", "note", "figure", "state"}``; without a state it waits."""
     return [
-        Station(title=_cut(route["name"]), note=route.get("note", ""), state=route.get("state") or WAITING)
+        make_station(route["name"], route.get("note", ""), route.get("figure", ""), route.get("state") or WAITING)
         for route in routes
     ]
 
 
-def _cut(title: str) -> str:
-    return title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1] + "…"
+def make_station(
+    title: str, note: str = "", figure: str = "", state: str = TAKEN, *, is_gateway: bool = False
+) -> Station:
+    """Return a station whose texts are cut to what the widest box holds."""
+    return Station(_cut(title, LONGEST_TITLE), _cut(note, LONGEST_NOTE), figure, state, is_gateway)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _reached(app: Station, gateway: Station) -> str:
@@ -105,18 +120,20 @@ def _reached(app: Station, gateway: Station) -> str:
 
 def draw_wide(app: Station, gateway: Station, routes: Sequence[Station]) -> Drawing:
     """Place the stations from left to right, the routes below each other."""
-    height = max(150, len(routes) * (ROUTE_HEIGHT + ROUTE_GAP) - ROUTE_GAP + 2 * MARGIN)
+    tall = TIMED_HEIGHT if any(route.figure for route in routes) else ROUTE_HEIGHT
+    across = max((route.fit(ROUTE_WIDTH) for route in routes), default=ROUTE_WIDTH)
+    pile = len(routes) * (tall + ROUTE_GAP) - ROUTE_GAP
+    height = max(120, pile + 2 * MARGIN)
     middle = height / 2
-    first = Box(app, MARGIN, middle - 33, APP_WIDTH, 66)
-    second = Box(gateway, first.right + GAP + 8, middle - 45, GATEWAY_WIDTH, 90)
-    left = second.right + GAP
-    drawing = Drawing(left + ROUTE_WIDTH + MARGIN, height, [first, second])
+    first = Box(app, MARGIN, middle - 32, app.fit(APP_WIDTH), 64)
+    second = Box(gateway, first.right + GAP, middle - 44, gateway.fit(GATEWAY_WIDTH), 88)
+    left = second.right + GAP + 8
+    drawing = Drawing(left + across + MARGIN, height, [first, second])
     drawing.lines.append(
         Line(f"M{first.right} {middle}H{second.x}", second.x, middle, WAITING if app.state == BROKEN else TAKEN)
     )
-    top = middle - (len(routes) * (ROUTE_HEIGHT + ROUTE_GAP) - ROUTE_GAP) / 2
     for number, route in enumerate(routes):
-        box = Box(route, left, top + number * (ROUTE_HEIGHT + ROUTE_GAP), ROUTE_WIDTH, ROUTE_HEIGHT)
+        box = Box(route, left, middle - pile / 2 + number * (tall + ROUTE_GAP), across, tall)
         bend = second.right + GAP / 2
         way = f"M{second.right} {middle}C{bend} {middle} {bend} {box.middle} {left} {box.middle}"
         drawing.boxes.append(box)
@@ -128,7 +145,8 @@ def draw_tall(app: Station, gateway: Station, routes: Sequence[Station]) -> Draw
     """Place the stations on a line from top to bottom."""
     drawing = Drawing(RAIL + 24 + TALL_WIDTH + MARGIN, MARGIN)
     for station in (app, gateway, *routes):
-        box = Box(station, RAIL + 24, drawing.height, TALL_WIDTH, TALL_HEIGHT, is_tall=True)
+        beside = replace(station, note=_cut(station.note, LONGEST_TALL - len(station.figure)))
+        box = Box(beside, RAIL + 24, drawing.height, TALL_WIDTH, TALL_HEIGHT, is_tall=True)
         earlier = drawing.boxes[-1].middle if drawing.boxes else box.middle
         state = TAKEN if station in (app, gateway) else _line_state(app, gateway, station)
         if station is gateway and app.state == BROKEN:
@@ -150,5 +168,5 @@ def describe(app: Station, gateway: Station, routes: Sequence[Station]) -> str:
     parts = [f"{app.title} calls {gateway.title}" + (f" ({gateway.note})" if gateway.note else "")]
     if gateway.state == BROKEN:
         parts.append("the request stopped there")
-    parts += [f"{route.title} {words[route.state]}" for route in routes]
+    parts += [f"{route.title} {words[route.state]}" + (f" ({route.figure})" if route.figure else "") for route in routes]
     return "; ".join(parts) + "."

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from billing import money
 from billing.attempts import Attempt
-from smartoken.drawing import Station, describe, draw_tall, draw_wide, read_routes
+from smartoken.drawing import describe, draw_tall, draw_wide, make_station, read_routes
 from smartoken.templatetags.icons import icon as draw_icon
 from smartoken.timeline import draw_timeline
 
@@ -50,10 +50,10 @@ def request_path(
     label: str = "",
     caption: str = "",
 ) -> dict[str, Any]:
-    """Draw a request's way. ``routes`` hold name, note and state; ``broken`` is "app" or "gateway"."""
-    first = Station(app, app_note, state="broken" if broken == "app" else "taken")
-    second = Station(
-        gateway, gateway_note, gateway_figure, state="broken" if broken == "gateway" else "taken", is_gateway=True
+    """Draw a request's way. ``routes`` hold name, note, figure and state; ``broken`` is "app" or "gateway"."""
+    first = make_station(app, app_note, state="broken" if broken == "app" else "taken")
+    second = make_station(
+        gateway, gateway_note, gateway_figure, "broken" if broken == "gateway" else "taken", is_gateway=True
     )
     stations = read_routes(routes)
     return {

@@ -37,7 +37,7 @@ def test_the_picture_escapes_what_it_shows():
 
 def test_a_long_name_stays_inside_its_box():
     html = draw("routes=routes", routes=[{"name": "A provider with a very long name indeed"}])
-    assert "A provider with a very lon…" in html
+    assert "A provider with a very lo…" in html
 
 
 def test_every_part_of_the_picture_stays_inside_it():
@@ -47,6 +47,22 @@ def test_every_part_of_the_picture_stays_inside_it():
         for box in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', svg):
             x, y, across, down = map(float, box)
             assert x >= 0 and y >= 0 and x + across <= width and y + down <= height
+
+
+def test_boxes_grow_with_their_texts():
+    html = draw('gateway_note="a-model-with-a-long-id-too" routes=routes', routes=[{"name": "A"}])
+    widths = [float(width) for width in re.findall(r'<rect [^>]*? width="([\d.]+)"', html)]
+    assert widths[1] >= len("a-model-with-a-long-id-too") * 6.9 + 28
+
+
+def test_a_route_shows_how_long_it_took():
+    html = draw("routes=routes", routes=[{"name": "A", "figure": "812 ms", "state": "taken"}])
+    assert html.count(">812 ms</text>") == 2 and "A answers (812 ms)" in html
+
+
+def test_what_broke_is_crossed_out():
+    assert draw('broken="gateway"').count('class="cross"') == 2
+    assert 'class="cross"' not in draw("")
 
 
 def test_a_link_to_the_present_page_says_so():
