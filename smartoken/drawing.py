@@ -123,7 +123,7 @@ def draw_wide(app: Station, gateway: Station, routes: Sequence[Station]) -> Draw
     tall = TIMED_HEIGHT if any(route.figure for route in routes) else ROUTE_HEIGHT
     across = max((route.fit(ROUTE_WIDTH) for route in routes), default=ROUTE_WIDTH)
     pile = len(routes) * (tall + ROUTE_GAP) - ROUTE_GAP
-    height = max(120, pile + 2 * MARGIN)
+    height = max(88, pile) + 2 * MARGIN
     middle = height / 2
     first = Box(app, MARGIN, middle - 32, app.fit(APP_WIDTH), 64)
     second = Box(gateway, first.right + GAP, middle - 44, gateway.fit(GATEWAY_WIDTH), 88)
@@ -165,8 +165,12 @@ def _line_state(app: Station, gateway: Station, route: Station) -> str:
 def describe(app: Station, gateway: Station, routes: Sequence[Station]) -> str:
     """Say the picture in words, for people who can't see it."""
     words = {TAKEN: "answers", WAITING: "waits", BROKEN: "failed"}
-    parts = [f"{app.title} calls {gateway.title}" + (f" ({gateway.note})" if gateway.note else "")]
+    parts = [f"{app.title} calls {gateway.title}{_tell(gateway.note)}"]
     if gateway.state == BROKEN:
         parts.append("the request stopped there")
-    parts += [f"{route.title} {words[route.state]}" + (f" ({route.figure})" if route.figure else "") for route in routes]
+    parts += [f"{route.title} {words[route.state]}{_tell(route.figure)}" for route in routes]
     return "; ".join(parts) + "."
+
+
+def _tell(words: str) -> str:
+    return f" ({words})" if words else ""

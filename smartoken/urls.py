@@ -3,13 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from smartoken import dashboard, home
+from smartoken import dashboard, home, styleguide
 from smartoken.setup import admin_setup
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("favicon.ico", home.favicon),
     path("", include("playground.urls")),
+    path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("console/", dashboard.show, name="dashboard"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),

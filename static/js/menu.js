@@ -19,3 +19,11 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Buttons with command="show-modal" open their dialog also in browsers that don't know the attribute.
+if (!("commandForElement" in HTMLButtonElement.prototype)) {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.('button[command="show-modal"]');
+    if (button) document.getElementById(button.getAttribute("commandfor")).showModal();
+  });
+}

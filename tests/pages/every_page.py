@@ -56,6 +56,7 @@ PAGES = {
     "docs_page": _page(*ANYONE, slug="chat-completions"),
     "docs_search": _page(*ANYONE),
     "docs_markdown": _page(*ANYONE, slug="charging"),
+    "styleguide": _page(*ANYONE),
     "status": _page(*ANYONE),
     "playground": _page(*SIGNED_IN),
     "playground_run": _page(*POST_ONLY),

@@ -188,3 +188,10 @@ def test_a_model_page_tells_what_its_translation_was_tested_against(client, cata
     section = html.partition('id="conformance"')[2].partition("</section>")[0]
     assert section.count("<dt>") == len(CHECKS) + len(ERROR_CHECKS)
     assert "/docs/conformance/" in section
+
+
+def test_the_style_guide_shows_each_component(client, catalogue):
+    html = read(client, "/styleguide/")
+    shown = ["btn main", "field-error", "segments", "sticky", "tab-bar", "data-copy", "badge ok", "meter", "kpis"]
+    shown += ["notice bad", "empty", "dialog", "questions", "path-wide", 'class="cross"', "swatches"]
+    assert [name for name in shown if name not in html] == []
