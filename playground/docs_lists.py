@@ -81,7 +81,8 @@ def _write_error(code: str, kind: ErrorKind) -> str:
 
 
 SETTING_GROUPS = {
-    "The site": ("SMARTOKEN_URL", "TRUSTED_PROXIES", "SMARTOKEN_OPERATOR", "LOG_LEVEL", "DEBUG"),
+    "The site": ("SMARTOKEN_URL", "TRUSTED_PROXIES", "LOG_LEVEL", "DEBUG"),
+    "Its operator": ("SMARTOKEN_OPERATOR", "SMARTOKEN_TERMS", "SMARTOKEN_SUPPORT"),
     "Its state": (
         "SMARTOKEN_DATA",
         "DATABASE_URL",

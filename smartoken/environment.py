@@ -49,6 +49,8 @@ SETTINGS = [
     Setting("ALARM_EMAILS", list, [], "Who gets a mail when the operator must act, once an hour. Needs EMAIL_URL."),
     Setting("ALARM_WEBHOOK_URL", str, "", "Where alarms are POSTed as JSON too, once an hour each. Empty: nowhere."),
     Setting("SMARTOKEN_OPERATOR", str, "", "Who runs the site, name and place: stands on receipts beside its address."),
+    Setting("SMARTOKEN_TERMS", str, "", "Your terms: a Markdown file, shown at /terms/, or an address. Empty: none."),
+    Setting("SMARTOKEN_SUPPORT", str, "", "How people reach you: a Markdown file, shown at /support/, or an address."),
     Setting("STRIPE_SECRET_KEY", str, "", "Stripe's secret key. With the next one, people pay by Stripe Checkout."),
     Setting("STRIPE_WEBHOOK_SECRET", str, "", "Signing secret of the webhook endpoint, which is at /payments/stripe/."),
     Setting("STRIPE_API_BASE", str, "", "Address of a stand-in for Stripe's API, for tests. Empty: Stripe's own."),
@@ -132,6 +134,17 @@ def mailer_config() -> dict[str, Any]:
     return {"BACKEND": config["EMAIL_BACKEND"], "OPTIONS": options}
 
 
+def text_place(name: str) -> str:
+    """Return the address or the path of an operator's text, '' where none is set; paths begin at SMARTOKEN_DATA."""
+    place = env(name).strip()
+    if not place or place.startswith(("https://", "http://")):
+        return str(place)
+    path = DATA_DIR / place
+    if not path.is_file():
+        raise _refuse(name, f"there is no file {path}; write a Markdown file's path or an https address")
+    return str(path)
+
+
 def read_secret(name: str, kind: str = "text") -> str:
     """Return the secret in DATA_DIR/secret/<name>, made with mode 0600 on first use."""
     folder = DATA_DIR / "secret"
@@ -170,6 +183,8 @@ def check_values() -> None:
     except money.AmountError as error:
         raise _refuse("SIGNUP_CREDIT_USD", str(error)) from None
     _check_alarm_emails()
+    for name in ("SMARTOKEN_TERMS", "SMARTOKEN_SUPPORT"):
+        text_place(name)
     if not 32 <= env("USAGE_DAYS") <= 36_500:
         raise _refuse("USAGE_DAYS", "write a number of days from 32 to 36500")
     for network in env("TRUSTED_PROXIES"):

@@ -15,6 +15,7 @@ from smartoken.environment import (
     mailer_config,
     public_url,
     read_secret,
+    text_place,
 )
 
 EMBEDDED = not env("DATABASE_URL")
@@ -182,6 +183,7 @@ SECURE_CSP = {
 
 # --- payments --------------------------------------------------------------
 OPERATOR = env("SMARTOKEN_OPERATOR")
+TERMS, SUPPORT = text_place("SMARTOKEN_TERMS"), text_place("SMARTOKEN_SUPPORT")
 STRIPE_SECRET_KEY = env("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRET = env("STRIPE_WEBHOOK_SECRET")
 STRIPE_API_BASE = env("STRIPE_API_BASE")

@@ -26,6 +26,8 @@ from smartoken import environment
         ("STRIPE_API_BASE", "http://stripe.example"),
         ("STRIPE_API_BASE", "https://stripe.example/v1"),
         ("USAGE_DAYS", "31"),
+        ("SMARTOKEN_TERMS", "no-such-file.md"),
+        ("SMARTOKEN_SUPPORT", "mailto:help@example.com"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_named(monkeypatch, name, value):
