@@ -111,8 +111,12 @@ def write_settings() -> str:
 
 def _write_setting(setting: Setting) -> str:
     default = "var" if setting.name == "SMARTOKEN_DATA" else setting.default
-    shown = f"`{default}`" if default not in ("", None, []) else "none"
-    return f"### `{setting.name}`\n\n{setting.help} Default: {shown}."
+    if default in ("", None, []):
+        return f"### `{setting.name}`\n\n{setting.help}"
+    shown = (
+        f"{default:g}" if isinstance(default, float) else str(int(default)) if isinstance(default, bool) else default
+    )
+    return f"### `{setting.name}`\n\n{setting.help} Default: `{shown}`."
 
 
 def write_conformance() -> str:

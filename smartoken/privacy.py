@@ -25,8 +25,11 @@ class Receivers:
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
+    receivers = list_receivers()
     context: dict[str, Any] = {
-        "receivers": list_receivers(),
+        "receivers": receivers,
+        "companies": [row for row in receivers if row.companies],
+        "demo": [row.family.name for row in receivers if not row.companies],
         "nodes": [{"name": "The model's provider", "note": "named below", "state": "taken"}],
         "answers_hours": round(idempotency.KEPT.total_seconds() / 3600),
         "reasoning_minutes": reasoning.KEPT_SECONDS // 60,
