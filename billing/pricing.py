@@ -19,6 +19,12 @@ def current_prices() -> dict[str, Price]:
     return {price.model: price for price in prices}
 
 
+def coming_prices() -> dict[str, Price]:
+    """Return model slug → the next price that is not yet in force."""
+    prices = Price.objects.filter(starts_at__gt=timezone.now()).order_by("-starts_at")
+    return {price.model: price for price in prices}
+
+
 def next_change() -> datetime | None:
     """Return when the next price comes into force, None where none is to come."""
     coming = Price.objects.filter(starts_at__gt=timezone.now()).order_by("starts_at")

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from playground import docs_views, play, run, status_views, views
+from playground import docs_views, play, pricing_views, run, status_views, views
 
 urlpatterns = [
     path("models/", views.model_list, name="models"),
     path("models/<slug:slug>/", views.model_page, name="model"),
+    path("pricing/", pricing_views.prices, name="pricing"),
+    path("changelog/", pricing_views.changes, name="changelog"),
     path("docs/", docs_views.index, name="docs"),
     path("docs/search/", docs_views.find, name="docs_search"),
     path("docs/<slug:slug>.md", docs_views.markdown, name="docs_markdown"),

@@ -52,6 +52,8 @@ PAGES = {
     "home": _page(*ANYONE),
     "models": _page(*ANYONE),
     "model": _page(*ANYONE, slug="internlm"),
+    "pricing": _page(*ANYONE),
+    "changelog": _page(*ANYONE),
     "docs": _page(*ANYONE),
     "docs_page": _page(*ANYONE, slug="chat-completions"),
     "docs_search": _page(*ANYONE),
