@@ -29,7 +29,7 @@ ENVIRONMENT = "environment"
 SITE = "site"
 """Who changes something where no person or command is named."""
 
-LEFT_OUT = {"id", "organization", "created_at", "joined_at", "last_login", "password", "digest"}
+LEFT_OUT = {"id", "organization", "created_at", "joined_at", "last_login", "password", "digest", "previous_digest"}
 NAMES = {APIKey: "key", Membership: "member"}
 STATE = {"upstreamhealth"}
 """Tables of what the site itself has seen: no person changes them, they go with what they are about."""

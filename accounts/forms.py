@@ -121,6 +121,27 @@ class KeyForm(forms.Form):
         return local_midnight(day + timedelta(days=1), self.zone)
 
 
+GRACES = {
+    "day": ("one day", timedelta(days=1)),
+    "week": ("seven days", timedelta(days=7)),
+    "hour": ("one hour", timedelta(hours=1)),
+    "none": ("not at all: it is refused at once", timedelta(0)),
+}
+
+
+class RotateForm(forms.Form):
+    grace = forms.ChoiceField(
+        label="The old secret works for",
+        widget=forms.RadioSelect,
+        choices=[(name, words) for name, (words, _) in GRACES.items()],
+        initial="day",
+    )
+
+    @property
+    def chosen(self) -> timedelta:
+        return GRACES[self.cleaned_data["grace"]][1]
+
+
 def _initial(key: APIKey, zone: ZoneInfo) -> dict[str, Any]:
     last_moment = key.expires_at - timedelta(microseconds=1) if key.expires_at else None
     return {

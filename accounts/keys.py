@@ -19,7 +19,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit
@@ -28,6 +28,8 @@ from accounts.reader import Reader
 from accounts.versions import KEYS, VersionWatch
 
 PREFIX = "sk-smt-"
+PREFIX_LENGTH = len(PREFIX) + 4
+"""So much of a secret is stored and shown, to tell keys apart."""
 RANDOM_LENGTH = 32
 CHECKSUM_LENGTH = 6
 ALPHABET = string.ascii_letters + string.digits
@@ -98,7 +100,7 @@ def create_key(
     key = APIKey(
         organization=organization,
         created_by=created_by,
-        prefix=secret[: len(PREFIX) + 4],
+        prefix=secret[:PREFIX_LENGTH],
         digest=digest_secret(secret),
     )
     _set_fields(key, name=name, **fields)
@@ -194,6 +196,14 @@ def _parse_networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ..
     return tuple(networks)
 
 
+def search_keys(keys: "QuerySet[APIKey]", asked: str) -> "QuerySet[APIKey]":
+    """Return those of the keys whose name holds what is asked, or whose secret begins with it."""
+    if not asked.startswith(PREFIX):
+        return keys.filter(name__icontains=asked) if asked else keys
+    prefix = asked[:PREFIX_LENGTH]  # whoever pastes a whole secret finds its key, too
+    return keys.filter(Q(prefix__startswith=prefix) | Q(previous_prefix__startswith=prefix))
+
+
 def find_revoked(key_ids: Iterable[int]) -> set[int]:
     """Return those of these keys whose running answers must be cut."""
     keys = APIKey.objects.filter(pk__in=list(key_ids))
@@ -223,6 +233,8 @@ class KeyRecord:
     is_revoked: bool
     is_closed: bool
     user_id: int | None = None
+    is_replaced: bool = False
+    """Whether it was found by a secret that another has replaced."""
 
     def allows_address(self, address: str) -> bool:
         """Tell whether a client at this address may use the key."""
@@ -236,8 +248,12 @@ class KeyRecord:
         return any(client in network for network in self.allowed)
 
 
-def build_record(key: APIKey, *, user: User | None = None) -> KeyRecord:
-    """Return the gateway's record of a key row (with its organization)."""
+def build_record(key: APIKey, *, user: User | None = None, is_replaced: bool = False) -> KeyRecord:
+    """Return the gateway's record of a key row (with its organization).
+
+    Where it was found by the secret that was replaced (``is_replaced``), it ends with its grace.
+    """
+    ends_at = [at for at in (key.expires_at, key.previous_until if is_replaced else None) if at]
     return KeyRecord(
         id=key.pk,
         organization_id=key.organization_id,
@@ -250,10 +266,11 @@ def build_record(key: APIKey, *, user: User | None = None) -> KeyRecord:
         requests_per_minute=key.requests_per_minute,
         allowed=_parse_networks(key.allowed_addresses),
         may_see_wallet=key.may_see_wallet,
-        expires_at=key.expires_at,
+        expires_at=min(ends_at, default=None),
         is_revoked=key.revoked_at is not None,
         is_closed=key.organization.closed_at is not None,
         user_id=user.pk if user else None,
+        is_replaced=is_replaced,
     )
 
 
@@ -267,8 +284,8 @@ class _Entry:
 def _fetch(digest: bytes) -> tuple[KeyRecord | None, int]:
     """Return the key of that digest and the version read before it."""
     version = Version.objects.get(name=KEYS).value
-    key = APIKey.objects.select_related("organization").filter(digest=digest).first()
-    return (build_record(key) if key else None), version
+    found = APIKey.objects.select_related("organization").filter(Q(digest=digest) | Q(previous_digest=digest)).first()
+    return (build_record(found, is_replaced=bytes(found.digest or b"") != digest) if found else None), version
 
 
 class KeyCache:

@@ -118,6 +118,11 @@ class APIKey(models.Model):
     name = models.CharField(max_length=100)
     prefix = models.CharField(max_length=16, editable=False)
     digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    previous_prefix = models.CharField(max_length=16, blank=True, editable=False)
+    previous_digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    previous_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until then the secret that was replaced works too."
+    )
     families = models.JSONField(default=list, blank=True, help_text="Slugs of the families it may use; empty: all.")
     daily_budget_nanos = models.BigIntegerField(null=True, blank=True)
     monthly_budget_nanos = models.BigIntegerField(null=True, blank=True)
@@ -150,6 +155,11 @@ class APIKey(models.Model):
         if self.expires_at and self.expires_at <= timezone.now():
             return "expired"
         return "active"
+
+    @property
+    def is_rotating(self) -> bool:
+        """Whether the secret that was replaced still works."""
+        return self.previous_until is not None and self.previous_until > timezone.now()
 
 
 class AuditQuerySet(ScopedQuerySet):

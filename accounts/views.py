@@ -1,6 +1,7 @@
 """The console's pages of keys, settings and the audit log, and where a new account waits for its confirmation."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,16 +13,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import audit
+from accounts import audit, rotation
 from accounts import keys as api_keys
 from accounts.adapter import CONFIRMATION_LINK
-from accounts.forms import KeyForm, OrganizationForm, ProfileForm
+from accounts.forms import KeyForm, OrganizationForm, ProfileForm, RotateForm
 from accounts.members import update_organization
 from accounts.middleware import MemberRequest, audit_required, membership_required
 from accounts.models import APIKey, Membership
+from accounts.pages import page_by_id
 from accounts.people import rename_user
 from billing import alerts, budgets, usage
 from billing.models import RefusalCount, UsageRecord
@@ -40,8 +43,6 @@ def verification_sent(request: HttpRequest) -> HttpResponseBase:
     return EmailVerificationSentView.as_view(extra_context=context)(request)
 
 
-MAX_KEYS = 500
-
 # --- keys --------------------------------------------------------------------
 
 
@@ -49,12 +50,16 @@ MAX_KEYS = 500
 @never_cache
 @require_safe
 def keys(request: MemberRequest) -> HttpResponse:
-    """List the keys in use; with ?revoked=1 those that ended."""
+    """List the keys in use, or with ?revoked=1 those that ended; ?q= names a part of them."""
     visible = APIKey.objects.visible_to(request.membership)
-    with_revoked = "revoked" in request.GET
-    found = visible.filter(revoked_at__isnull=not with_revoked).order_by("-created_at", "-pk")
+    with_revoked, asked = "revoked" in request.GET, request.GET.get("q", "").strip()[:100]
+    found = api_keys.search_keys(visible.filter(revoked_at__isnull=not with_revoked), asked)
+    page = page_by_id(found.annotate(used_at=usage.last_used()), request.GET.get("after", ""))
     context = {
-        "rows": _key_rows(list(found.annotate(used_at=usage.last_used())[:MAX_KEYS])),
+        "page": page,
+        "is_later_page": "after" in request.GET,
+        "asked": asked,
+        "rows": _key_rows(page.rows),
         "with_revoked": with_revoked,
         "revoked": visible.filter(revoked_at__isnull=False).count(),
         "alerts": alerts.list_alerts(membership=request.membership, kinds=alerts.BUDGET_KINDS),
@@ -65,14 +70,21 @@ def keys(request: MemberRequest) -> HttpResponse:
 def _key_rows(found: Sequence[APIKey]) -> list[dict[str, Any]]:
     spending = usage.read_budgets(keys=found)
     names = dict(Family.objects.values_list("slug", "name"))
+    served = _served_families()
     return [
         {
             "key": key,
             "families": [names.get(slug, slug) for slug in key.families],
+            "is_served": bool(served.intersection(key.families) if key.families else served),
             "budgets": list(zip(("today", "month"), spending[key.pk], strict=True)),
+            "is_spent": any(budget.left == 0 for budget in spending[key.pk]),
         }
         for key in found
     ]
+
+
+def _served_families() -> set[str]:
+    return set(Model.objects.filter(slug__in=served_models()).values_list("family__slug", flat=True))
 
 
 @membership_required
@@ -116,7 +128,8 @@ def edit_key(request: MemberRequest, pk: int) -> HttpResponse:
             messages.success(request, f"“{key.name}” is changed; that holds from now on.")
             return redirect("keys")
     day, month = usage.read_budgets(keys=[key])[key.pk]
-    context = {"form": form, "key": key, "day": day, "month": month}
+    is_served = not key.families or bool(_served_families().intersection(key.families))
+    context = {"form": form, "key": key, "day": day, "month": month, "is_served": is_served}
     return render(request, "accounts/key_form.html", context)
 
 
@@ -134,14 +147,44 @@ def revoke_key(request: MemberRequest, pk: int) -> HttpResponse:
 
 @membership_required
 @never_cache
+def rotate_key(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask how long the old secret is to work, then show a new one, once; or end the old one now."""
+    key = _find_key(request, pk, kind=APIKey.Kind.STANDARD, revoked_at=None)
+    if request.method == "POST" and "end" in request.POST:
+        rotation.end_grace(key=key, actor=request.user.email)
+        messages.success(request, f"The old secret of “{key.name}” is refused from now on.")
+        return redirect("key", pk)
+    form = RotateForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            secret = rotation.rotate_key(key=key, grace=form.chosen, actor=request.user.email)
+        except api_keys.KeyInputError as error:
+            form.add_error(None, str(error))
+        else:
+            context = {"key": key, "secret": secret, "samples": _samples(key, secret), "is_rotated": True}
+            return render(request, "accounts/key_created.html", context)
+    return render(request, "accounts/key_rotate.html", {"key": key, "form": form})
+
+
+@membership_required
+@never_cache
 @require_safe
 def first_call(request: MemberRequest, pk: int) -> JsonResponse:
     """Tell the page that waits for a key's first call what has arrived."""
     key = _find_key(request, pk)
-    if record := usage.first_record(key=key):
+    if record := usage.first_record(key=key, since=_read_since(request.GET.get("since", ""))):
         return JsonResponse({"received": _describe(record), "url": reverse("request", args=[record.pk])})
     refusal = RefusalCount.objects.filter(key=key).order_by("-minute").first()
     return JsonResponse({"refused": refusal.code if refusal else ""})
+
+
+def _read_since(text: str) -> datetime | None:
+    """Return the time after which a call counts as the first: a new secret's key may have had calls before."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _describe(record: UsageRecord) -> str:

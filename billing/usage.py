@@ -152,7 +152,8 @@ def last_used() -> Subquery:
     return Subquery(records.values("created_at")[:1])
 
 
-def first_record(*, key: APIKey) -> UsageRecord | None:
-    """Return the first request of a key."""
-    record: UsageRecord | None = UsageRecord.objects.filter(key=key).order_by("created_at", "id").first()
+def first_record(*, key: APIKey, since: datetime | None = None) -> UsageRecord | None:
+    """Return the first request of a key that began since then."""
+    records = UsageRecord.objects.filter(key=key, **({"started_at__gte": since} if since else {}))
+    record: UsageRecord | None = records.order_by("created_at", "id").first()
     return record

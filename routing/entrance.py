@@ -34,6 +34,8 @@ def check_key(key: KeyRecord, address: str) -> None:
     if key.is_revoked:
         raise GatewayError("invalid_api_key", "This API key was revoked. Make a new one in the console.")
     if key.expires_at and key.expires_at <= datetime.now(UTC):
+        if key.is_replaced:
+            raise GatewayError("invalid_api_key", "This secret was replaced: use the key's new one.")
         raise GatewayError("invalid_api_key", "This API key has expired. Make a new one in the console.")
     if key.is_closed:
         raise GatewayError("organization_closed")

@@ -12,7 +12,14 @@ from django.utils.formats import date_format
 from accounts.models import AuditEntry
 from billing import money
 
-VERBS = {"create": "added", "update": "changed", "delete": "removed", "revoke": "revoked", "put_back": "put back"}
+VERBS = {
+    "create": "added",
+    "update": "changed",
+    "delete": "removed",
+    "revoke": "revoked",
+    "rotate": "rotated",
+    "put_back": "put back",
+}
 NOTHING = "none"
 
 

@@ -148,3 +148,51 @@ def test_nothing_arrived_before_the_first_call(alice, sign_in, key):
 
 def test_the_waiting_box_has_its_script():
     assert finders.find("js/keys.js")
+
+
+def test_keys_are_found_by_name_and_by_the_beginning_of_a_secret(alice, sign_in, key):
+    other, secret = keys.create_key(organization=alice.organization, created_by=alice.user, name="nightly 100%")
+    client = sign_in(alice)
+    for asked in ("NIGHT", "100%", secret[:11], secret):
+        page = client.get("/console/keys/", {"q": asked}).content.decode()
+        assert f"/console/keys/{other.pk}/" in page and f"/console/keys/{key.pk}/" not in page
+    assert "No key matches" in client.get("/console/keys/", {"q": "nobody's"}).content.decode()
+
+
+def test_pages_of_keys_follow_each_other(alice, sign_in):
+    for number in range(55):
+        keys.create_key(organization=alice.organization, created_by=alice.user, name=f"key-{number:02}")
+    client = sign_in(alice)
+    first = client.get("/console/keys/")
+    second = client.get("/console/keys/", {"after": first.context["page"].next})
+    names = [row["key"].name for page in (first, second) for row in page.context["rows"]]
+    assert names == [f"key-{number:02}" for number in reversed(range(55))]
+
+
+def test_the_list_asks_as_much_for_many_keys_as_for_one(alice, sign_in, django_assert_max_num_queries):
+    for number in range(12):
+        keys.create_key(organization=alice.organization, created_by=alice.user, name=f"key-{number}")
+    client = sign_in(alice)
+    with django_assert_max_num_queries(16):
+        client.get("/console/keys/")
+
+
+def test_a_key_says_why_it_does_not_work(alice, sign_in, catalogue, key, settings):
+    client = sign_in(alice)
+    keys.update_key(key=key, expires_at=timezone.now() - timedelta(hours=1))
+    assert "This key expired on" in client.get(f"/console/keys/{key.pk}/").content.decode()
+    keys.update_key(key=key, expires_at=None)
+    budgets.update_key(key=key, daily_budget_nanos=NANOS)
+    budgets.open_windows([key.pk])
+    Limit.objects.filter(key=key, kind="key_day").update(spent_nanos=NANOS)
+    assert "budget is used up: calls are refused until" in client.get(f"/console/keys/{key.pk}/").content.decode()
+    assert "budget spent" in client.get("/console/keys/").content.decode()
+
+
+def test_a_key_of_families_that_are_not_served_says_so(alice, sign_in, catalogue, key, settings):
+    keys.update_key(key=key, families=["kimi"])
+    client = sign_in(alice)
+    assert "not served" not in client.get("/console/keys/").content.decode()
+    settings.DEMO = False
+    assert "not served" in client.get("/console/keys/").content.decode()
+    assert "model_not_served" in client.get(f"/console/keys/{key.pk}/").content.decode()

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DataError
 
-from accounts import keys, members
+from accounts import keys, members, rotation
+from accounts.models import APIKey
 from billing.models import RefusalCount
 from routing.runtime import get_runtime
 from tests.gateway.callers import eventually, read_until
@@ -142,6 +143,30 @@ def test_nothing_waits_while_the_database_is_asked_for_revoked_keys(
         assert '"code":"upstream_timeout"' in read_until(lines, "error")[-1]
         assert not awake.is_set()
     awake.set()
+
+
+def test_the_old_secret_works_until_its_grace_is_over(make_key, caller, wallet):
+    key, old = make_key()
+    new = rotation.rotate_key(key=key, grace=timedelta(hours=1))
+    in_force()
+    for secret in (old, new):
+        caller.secret = secret
+        assert caller.get("/v1/models").status == 200
+    APIKey.objects.filter(pk=key.pk).update(previous_until=datetime.now(UTC))
+    in_force()
+    assert caller.get("/v1/models").status == 200
+    caller.secret = old
+    reply = caller.get("/v1/models")
+    assert (reply.status, reply.error["code"]) == (401, "invalid_api_key")
+    assert "replaced" in reply.error["message"]
+
+
+def test_the_grace_of_an_old_secret_ends_in_memory_too(make_key, caller, wallet):
+    key, caller.secret = make_key()
+    rotation.rotate_key(key=key, grace=timedelta(seconds=1))
+    in_force()
+    assert caller.get("/v1/models").status in (200, 401)
+    assert eventually(lambda: caller.get("/v1/models").status == 401)
 
 
 def test_an_expired_key_is_refused(make_caller):

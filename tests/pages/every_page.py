@@ -73,6 +73,7 @@ PAGES = {
     "key_new": _page(*SIGNED_IN),
     "key": _page(*OWN_ROW, pk="key"),
     "key_revoke": _page(*OWN_ROW, pk="key"),
+    "key_rotate": _page(*OWN_ROW, pk="key"),
     "key_first_call": _page(*OWN_ROW, pk="key"),
     "usage": _page(*SIGNED_IN),
     "usage_csv": _page(*SIGNED_IN),
