@@ -1,6 +1,7 @@
 """Looking something up in the documentation with the keyboard, and without a script."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import STATIC_FILES
 
@@ -23,7 +24,7 @@ def test_a_reader_finds_an_error_by_keyboard_alone(open_page):
     page.locator(".docs-hits a").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/docs/errors/#budget_exceeded")
-    page.wait_for_function("document.getElementById('budget_exceeded').getBoundingClientRect().top < 400")
+    expect(page.locator("#budget_exceeded")).to_be_in_viewport()
 
 
 def test_a_slash_in_a_field_stays_a_slash(open_page):
