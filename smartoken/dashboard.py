@@ -1,5 +1,8 @@
 """The console's first page: money, traffic, the latest requests, and a start for newcomers."""
 
+from typing import Any
+from zoneinfo import ZoneInfo
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -9,6 +12,10 @@ from django.views.decorators.http import require_safe
 from accounts.middleware import MemberRequest, membership_required
 from accounts.models import APIKey, Membership
 from billing import alerts, ledger, usage
+from billing.breakdown import break_down
+from billing.charts import draw_chart, list_groups
+from billing.filters import UsageFilter
+from billing.sums import add_up
 from playground.samples import Sample, render_samples
 from routing.models import Model
 from routing.snapshot import served_models
@@ -30,10 +37,22 @@ def show(request: MemberRequest) -> HttpResponse:
         "traffic": usage.count_traffic(membership=membership),
         "alerts": alerts.list_alerts(membership=membership),
         "latest": latest,
+        **(_spend(membership) if latest else {}),
         "samples": [] if latest else _first_samples(),
         "newest_key": None if latest else keys.order_by("-created_at", "-pk").first(),
     }
     return render(request, "smartoken/dashboard.html", context)
+
+
+def _spend(membership: Membership) -> dict[str, Any]:
+    """Return what the last 30 days came to: by day and model as a chart, and by model."""
+    zone = ZoneInfo(membership.organization.time_zone)
+    breakdown = break_down(membership=membership, filters=UsageFilter())
+    return {
+        "chart": draw_chart(breakdown, {}, measure="usd", zone=zone),
+        "total": add_up(sums for _, sums in breakdown.groups),
+        "groups": list_groups(breakdown, {}, by="model", zone=zone),
+    }
 
 
 def _first_samples() -> list[Sample]:

@@ -32,6 +32,8 @@ JOINED = {
     "css/prices.css": ("css/site.css", "css/pricing.css"),
     "css/usage.css": ("vendor/uplot/uPlot.min.css", "css/records.css", "css/charts.css"),
     "js/usage.js": ("vendor/uplot/uPlot.iife.min.js", "vendor/htmx/htmx.min.js", "js/charts.js", "js/filters.js"),
+    "css/overview.css": ("vendor/uplot/uPlot.min.css", "css/charts.css", "css/dashboard.css"),
+    "js/overview.js": ("vendor/uplot/uPlot.iife.min.js", "js/charts.js"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""
