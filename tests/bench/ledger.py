@@ -30,6 +30,7 @@ from accounts.models import APIKey, Membership, User  # noqa: E402
 from billing import exports, ledger, locks, pricing, rows  # noqa: E402
 from billing.books.proofs import check_and_store  # noqa: E402
 from billing.books.reconcile import reconcile  # noqa: E402
+from billing.filters import ALL  # noqa: E402
 from billing.holds import Admission, HoldRequest, PriceRecord  # noqa: E402
 from billing.models import Limit  # noqa: E402
 from billing.money import NANOS  # noqa: E402
@@ -200,7 +201,7 @@ def work_through_a_night() -> None:
     assert membership
 
     async def export() -> int:
-        return sum([len(part) async for part in exports.stream_records(membership=membership, filters={})])
+        return sum([len(part) async for part in exports.stream_records(membership=membership, filters=ALL)])
 
     async_to_sync(export)()
 

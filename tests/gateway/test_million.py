@@ -13,6 +13,7 @@ from accounts.models import APIKey
 from billing import exports, pricing
 from billing.books.proofs import check_and_store
 from billing.books.reconcile import reconcile
+from billing.filters import ALL
 from billing.holds import PriceRecord
 from billing.models import UsageRecord
 from tests.billing import bulk
@@ -40,8 +41,7 @@ def compare() -> None:
 
 def export(membership) -> Callable[[], None]:
     async def read() -> int:
-        filters: dict[str, object] = {}
-        return sum([part.count(b"\n") async for part in exports.stream_records(membership=membership, filters=filters)])
+        return sum([part.count(b"\n") async for part in exports.stream_records(membership=membership, filters=ALL)])
 
     def run() -> None:
         assert async_to_sync(read)() > RECORDS
