@@ -2,6 +2,9 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from importlib import import_module
+
+from django.apps import apps
 
 from billing import modelsums, rollups
 from billing.models import ModelSum, Rollup
@@ -47,4 +50,14 @@ def test_a_correction_moves_them_too(write, clock) -> None:
     rollups.roll_up()
     rollups.rebuild(NOON.date())
     assert ModelSum.objects.get(span="day").client_errors == 1
+    assert stored() == added_up()
+
+
+def test_a_site_that_had_rollups_before_gets_them_once(write, clock) -> None:
+    clock.now = NOON
+    for minutes in range(0, 3000, 37):
+        write(NOON - timedelta(minutes=minutes))
+    rollups.roll_up()
+    ModelSum.objects.all().delete()
+    import_module("billing.migrations.0003_model_sums").fill(apps, None)
     assert stored() == added_up()

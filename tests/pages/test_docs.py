@@ -13,7 +13,7 @@ from accounts import keys
 from accounts.models import User
 from playground import docs
 from playground.docs_markdown import parse
-from playground.samples import PLACEHOLDER
+from playground.samples import PLACEHOLDER, render_call
 from routing import endpoints, snapshot
 from routing.catalog import load_families
 from routing.conformance import LEVELS
@@ -42,7 +42,7 @@ def blocks(*languages):
 
 
 @pytest.mark.parametrize("slug", PAGES)
-def test_every_page_opens(client, catalogue, slug):
+def test_every_page_opens(client, db, slug):
     page = client.get(f"/docs/{slug}/")
     assert page.status_code == 200
     assert page.text.count("<h1>") == 1
@@ -52,30 +52,30 @@ def test_every_page_opens(client, catalogue, slug):
 
 
 @pytest.mark.parametrize("slug", PAGES)
-def test_every_page_is_there_as_markdown(client, catalogue, slug):
+def test_every_page_is_there_as_markdown(client, db, slug):
     page = client.get(f"/docs/{slug}.md")
     assert page["Content-Type"] == "text/markdown; charset=utf-8"
     assert page.text.startswith(f"# {PAGES[slug].title}\n")
     assert "```samples" not in page.text and "```path" not in page.text and "](/" not in page.text
 
 
-def test_a_page_names_its_neighbours_and_its_markdown(client, catalogue):
+def test_a_page_names_its_neighbours_and_its_markdown(client, db):
     page = client.get("/docs/errors/").text
     assert 'href="/docs/models/" rel="prev"' in page and 'href="/docs/conformance/" rel="next"' in page
     assert 'rel="alternate" type="text/markdown" href="/docs/errors.md"' in page
 
 
-def test_the_list_shows_every_page(client, catalogue):
+def test_the_list_shows_every_page(client, db):
     page = client.get("/docs/").text
     assert all(f'href="/docs/{slug}/"' in page for slug in PAGES)
 
 
-def test_every_error_has_its_section(client, catalogue):
+def test_every_error_has_its_section(client, db):
     page = client.get("/docs/errors/").text
     assert all(f'id="{code}"' in page for code in ERRORS)
 
 
-def test_every_setting_is_described(client, catalogue):
+def test_every_setting_is_described(client, db):
     page = client.get("/docs/settings/").text
     assert all(f"<code>{setting.name}</code>" in page for setting in SETTINGS)
 
@@ -123,6 +123,13 @@ def test_python_that_is_shown_compiles(slug, text):
     ast.parse(text.replace("{{ model }}", "kimi"))
 
 
+@pytest.mark.parametrize("call", ["stream", "chat", "models", "model", "key", "errors", "idempotency"])
+def test_samples_in_python_compile(call):
+    python = {sample.language: sample.source for sample in render_call(call, model="kimi", base_url="https://x.test")}
+    assert "https://x.test/v1" in python["curl"] and "https://x.test/v1" in python["typescript"]
+    ast.parse(python["python"])
+
+
 @pytest.mark.parametrize(("slug", "text"), blocks("bash"))
 def test_shell_that_is_shown_can_be_read(slug, text):
     assert shlex.split(text, comments=True)
@@ -133,7 +140,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("slug", PAGES)
-def test_no_link_is_dead(client, catalogue, slug):
+def test_no_link_is_dead(client, db, slug):
     """Links of the text: to a page that resolves, and to an anchor that is there."""
     html = PAGES[slug].render(**WHERE).html + PAGES[slug].render_lead(**WHERE).html
     for address in set(re.findall(r'href="([^"]*)"', html)):
@@ -179,7 +186,7 @@ def test_markdown_cannot_bring_html_of_its_own():
     assert "<script>" not in page.render(**WHERE).html and "<b>" not in page.render(**WHERE).html
 
 
-def test_conformance_names_every_family_and_level(client, catalogue):
+def test_conformance_names_every_family_and_level(client, db):
     page = client.get("/docs/conformance/").text
     assert all(f'/models/{facts.slug}/#conformance"' in page for facts in load_families())
     assert all(word in page and meaning in page for word, meaning, _ in LEVELS.values())
