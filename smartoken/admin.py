@@ -25,6 +25,7 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts import audit
 from billing import money
+from smartoken.overview import read_overview
 
 # Unfold's Alpine evaluates expressions, its theme is an inline style block, its dialogs are frames.
 ADMIN_CSP = settings.SECURE_CSP | {
@@ -56,6 +57,10 @@ class SmartokenAdminSite(UnfoldAdminSite):
             messages.warning(request, "The admin asks for a second factor: set one up here, then open it again.")
             return redirect("mfa_index")
         return secure_admin_login(super().login)(request, extra_context=extra_context)  # type: ignore[no-untyped-call]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        overview = read_overview(request.user.has_perm)
+        return super().index(request, overview | {"title": "Today"} | (extra_context or {}))
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("account_change_password")

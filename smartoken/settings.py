@@ -237,8 +237,23 @@ UNFOLD = {
     "SITE_HEADER": "SmarToken admin",
     "SITE_URL": "/",
     "STYLES": [lambda request: static("css/admin.css")],
+    "SITE_ICON": lambda request: static("img/favicon.svg"),
+    "BORDER_RADIUS": "8px",
     # The site's vermilion and warm greys (static/css/tokens.css), in unfold's steps.
     "COLORS": {
+        "base": {
+            "50": "#fbfaf8",
+            "100": "#f3f1ed",
+            "200": "#e4e1da",
+            "300": "#d2cec5",
+            "400": "#a3a7ae",
+            "500": "#6b7078",
+            "600": "#5b6068",
+            "700": "#3a3f46",
+            "800": "#2a2e34",
+            "900": "#181b1f",
+            "950": "#111316",
+        },
         "primary": {
             "50": "#fdf4f1",
             "100": "#fbe9e4",
