@@ -1,60 +1,92 @@
-"""The Playground's page: one model, a conversation that lives in the page only."""
+"""The Playground's page: one to three models side by side, asked at once."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Self
+from uuid import UUID
 
-from django.http import HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from accounts.middleware import MemberRequest, membership_required
-from accounts.models import Membership
-from billing.ledger import get_wallet
-from billing.models import Price
-from billing.pricing import current_prices
-from routing.models import Alias, Model
-from routing.snapshot import served_models
+from billing import money
+from billing.models import UsageRecord
+from playground.choices import Choice, find_choice, list_choices
+from playground.samples import render_samples
+from playground.standing import read_standing
 
 MAX_PROMPT = 8_000
-"""Characters of a prompt taken from the address."""
+"""Characters of a text taken from the address."""
+MAX_COLUMNS = 3
+NO_ID = UUID(int=0)
+"""Stands in addresses for the id that the page's script puts there."""
+EFFORTS = (("", "the model’s"), ("none", "off"), ("low", "low"), ("medium", "medium"), ("high", "high"))
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A model to choose: who made it, and what it costs now."""
+class Asked:
+    """What an address fills in: texts, as they stand in the fields."""
 
-    model: Model
-    price: Price
+    prompt: str = ""
+    system: str = ""
+    temperature: str = ""
+    top_p: str = ""
+    max_tokens: str = ""
+    thinking: str = ""
+
+    @classmethod
+    def read(cls, query: QueryDict) -> Self:
+        """Read ``?prompt=&system=&temperature=&top_p=&max_tokens=&thinking=``; numbers that are none are left out."""
+        texts = {name: query.get(name, "")[:MAX_PROMPT] for name in ("prompt", "system")}
+        numbers = {name: _read_number(query.get(name, "")) for name in ("temperature", "top_p", "max_tokens")}
+        thinking = query.get("thinking", "")
+        return cls(**texts, **numbers, thinking=thinking if thinking in dict(EFFORTS) else "")
+
+
+def _read_number(text: str) -> str:
+    return text if text.replace(".", "", 1).isdecimal() and len(text) < 12 else ""
 
 
 @membership_required
+@require_safe
 def show(request: MemberRequest) -> HttpResponse:
-    """Show the Playground; ``?model=`` (id, alias or family) and ``?prompt=`` fill it in."""
+    """Show the Playground; ``?model=`` (id, alias or family, up to three) and the fields of ``Asked`` fill it in."""
     choices = list_choices()
-    asked = request.GET.get("model", "").strip()
-    chosen = find_choice(choices, asked)
-    wallet = get_wallet(organization=request.membership.organization)
+    chosen, unknown = _find_asked(choices, request)
+    standing = read_standing(request.membership)
     context = {
         "choices": choices,
-        "chosen": chosen or (choices[0] if choices else None),
-        "not_served": "" if chosen else asked[:100],
-        "prompt": request.GET.get("prompt", "")[:MAX_PROMPT],
-        "is_wallet_empty": (wallet.free_nanos or 0) <= 0,
-        "may_see_wallet": request.membership.role != Membership.Role.MEMBER,
+        "chosen": chosen or choices[:1],
+        "not_served": ", ".join(unknown)[:100],
+        "asked": Asked.read(request.GET),
+        "efforts": EFFORTS,
+        "no_id": NO_ID,
+        "cures": standing.cures,
+        **asdict(standing),
     }
+    if choices:
+        first = (chosen or choices)[0].model.slug
+        context["sample"] = render_samples(model=first, base_url=settings.SMARTOKEN_URL)[0]
     return render(request, "playground/playground.html", context)
 
 
-def list_choices() -> list[Choice]:
-    """Return the served models that have a price, in the families' order."""
-    prices = current_prices()
-    served = served_models() & prices.keys()
-    models = Model.objects.filter(slug__in=served).select_related("family").order_by("family__position", "slug")
-    return [Choice(model, prices[model.slug]) for model in models]
+def _find_asked(choices: list[Choice], request: HttpRequest) -> tuple[list[Choice], list[str]]:
+    """Return the choices that the address names, each once, and the names that aren't served."""
+    names = list(dict.fromkeys(name.strip() for name in request.GET.getlist("model")[:20] if name.strip()))
+    found = [(name, find_choice(choices, name)) for name in names]
+    chosen = dict.fromkeys(choice for _, choice in found if choice)
+    return list(chosen)[:MAX_COLUMNS], [name for name, choice in found if not choice]
 
 
-def find_choice(choices: list[Choice], name: str) -> Choice | None:
-    """Return the choice of this model id, alias or family; None where it isn't served."""
-    lowered = name.lower()
-    alias = Alias.objects.filter(name__iexact=name).values_list("model__slug", flat=True).first()
-    names = {lowered, alias}
-    by_model = next((choice for choice in choices if choice.model.slug in names), None)
-    return by_model or next((choice for choice in choices if choice.model.family.slug == lowered), None)
+@membership_required
+@require_safe
+def show_charge(request: MemberRequest, pk: UUID) -> HttpResponse:
+    """Tell what a request was charged: ``is_settled``, and then ``charge`` and ``tokens`` in words."""
+    own = UsageRecord.objects.visible_to(request.membership).filter(user=request.user)
+    record = own.filter(pk=pk).first()
+    if record is None:  # not yet, or somebody else's
+        return JsonResponse({"is_settled": False})
+    about = "" if record.count_source == UsageRecord.CountSource.PROVIDER else " (estimated)"
+    tokens = f"{record.input_tokens:,} tokens in, {record.output_tokens:,} out{about}"
+    return JsonResponse({"is_settled": True, "charge": money.format_usd(record.charge_nanos), "tokens": tokens})

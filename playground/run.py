@@ -27,7 +27,7 @@ from routing.runtime import Runtime
 
 QUEUED_PIECES = 8
 """Reads of the provider, 128 KB each at the most."""
-SENT = ("model", "messages", "temperature", "max_tokens", "reasoning_effort")
+SENT = ("model", "messages", "temperature", "top_p", "max_tokens", "reasoning_effort")
 
 
 class PageClient:

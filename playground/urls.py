@@ -14,4 +14,5 @@ urlpatterns = [
     path("status/", status_views.show, name="status"),
     path("playground/", play.show, name="playground"),
     path("playground/run/", run.run, name="playground_run"),
+    path("playground/charge/<uuid:pk>/", play.show_charge, name="playground_charge"),
 ]

@@ -34,6 +34,17 @@ JOINED = {
     "js/usage.js": ("vendor/uplot/uPlot.iife.min.js", "vendor/htmx/htmx.min.js", "js/charts.js", "js/filters.js"),
     "css/overview.css": ("vendor/uplot/uPlot.min.css", "css/charts.css", "css/dashboard.css"),
     "js/overview.js": ("vendor/uplot/uPlot.iife.min.js", "js/charts.js"),
+    "js/playground.js": (
+        "vendor/marked/marked.umd.js",
+        "vendor/dompurify/purify.min.js",
+        "js/play/parts.js",
+        "js/play/events.js",
+        "js/play/markdown.js",
+        "js/play/answer.js",
+        "js/play/column.js",
+        "js/play/page.js",
+    ),
+    "css/playing.css": ("css/playground.css", "css/turns.css"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""

@@ -4,8 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.models import UsageRecord
+from routing.models import Route, UpstreamHealth
 from tests.browser.conftest import STATIC_FILES
 from tests.gateway.callers import eventually
+from tests.gateway.conftest import in_force
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(STATIC_FILES)]
 
@@ -38,9 +40,10 @@ def test_an_answer_says_what_it_cost_and_leads_to_its_record(playground, add_rou
 def test_reasoning_is_folded_apart(playground, add_route):
     add_route("ok-reasoning")
     ask(playground)
-    expect(answer(playground).get_by_text("Reasoning")).to_be_visible()
+    expect(answer(playground).get_by_text("Reasoning 3 characters")).to_be_visible()
     expect(answer(playground).locator("[data-part=reasoning]")).to_be_hidden()
     expect(answer(playground).locator("[data-part=text]")).to_have_text("42")
+    expect(answer(playground)).to_contain_text("12 tokens in, 3 out (2 reasoning)")
 
 
 def test_the_next_question_carries_what_was_said(playground, add_route, upstream):
@@ -59,7 +62,7 @@ def test_escape_stops_an_answer_and_keeps_what_had_come(playground, add_route, u
     expect(answer(playground)).to_contain_text("Hello")
     playground.keyboard.press("Escape")
     expect(playground.locator("#state")).to_have_text("Stopped")
-    expect(answer(playground)).to_contain_text("its page shows the charge")
+    expect(answer(playground)).to_contain_text("stopped: charged $0.0000", timeout=10_000)
     record = eventually(lambda: UsageRecord.objects.filter(organization=member.organization).first())
     assert (record.status, record.ended_by) == ("aborted", "client")
 
@@ -93,3 +96,94 @@ def test_a_new_conversation_forgets_the_old_one(playground, add_route, upstream)
     ask(playground, "Two")
     expect(playground.locator("#state")).to_have_text("Answered")
     assert [message["content"] for message in upstream.requests[-1].body["messages"]] == ["Two"]
+
+
+# --- side by side ------------------------------------------------------------
+
+
+def columns(page):
+    return page.locator(".play-column")
+
+
+def test_three_models_answer_side_by_side_and_one_is_stopped(open_page, member, wallet, add_route, upstream):
+    for family, behaviour in (("deepseek", "ok"), ("kimi", "held"), ("qwen", "held")):
+        add_route(behaviour, family=family)
+    page = open_page(membership=member)
+    page.goto("/playground/?model=deepseek&model=kimi")
+    page.get_by_role("button", name="Add a model").click()
+    columns(page).nth(2).get_by_label("Model", exact=True).select_option("qwen")
+    expect(page.get_by_role("button", name="Add a model")).to_be_disabled()
+    ask(page)
+    expect(columns(page).nth(0).locator(".turn-facts")).to_contain_text("12 tokens in, 3 out")
+    for number in (1, 2):
+        expect(columns(page).nth(number).locator(".turn-text")).to_have_text("Hello")
+    columns(page).nth(1).get_by_role("button", name="Stop").click()
+    expect(columns(page).nth(1)).to_contain_text("stopped: charged", timeout=10_000)
+    expect(columns(page).nth(2).get_by_role("button", name="Stop")).to_be_visible()
+    upstream.open_gate()
+    expect(page.locator("#state")).to_have_text("2 answered, 1 stopped")
+    expect(columns(page).nth(2).locator(".turn-text")).to_have_text("Hello from upstream")
+
+
+def test_a_phone_shows_a_tab_for_each_model(open_page, member, wallet, add_route):
+    page = open_page(membership=member, width=360)
+    page.goto("/playground/?model=deepseek&model=kimi")
+    page.get_by_role("button", name="Kimi").click()
+    expect(columns(page).nth(1)).to_be_visible()
+    expect(columns(page).nth(0)).to_be_hidden()
+    columns(page).nth(1).get_by_role("button", name="Remove this model").click()
+    expect(columns(page)).to_have_count(1)
+    expect(columns(page)).to_be_visible()
+
+
+# --- what an answer may do -----------------------------------------------------
+
+HOSTILE = """# Title
+**bold** <script>document.title = "owned"</script> <img src=x onerror="document.title = 'owned'">
+<p style="color: red">styled</p>
+
+[click](javascript:document.title='owned') [site](https://example.com) ![pixel](https://example.com/p.png)
+
+| a | b |
+| - | :-: |
+| 1 | 2 |
+
+```python
+print("hi")
+```
+"""
+
+
+def test_an_answer_is_markdown_that_can_do_nothing(playground, add_route):
+    asked = []
+    playground.on("request", lambda request: asked.append(request.url))
+    add_route("echo")
+    ask(playground, HOSTILE)
+    expect(playground.locator("#state")).to_have_text("Answered")
+    text = answer(playground).locator(".turn-text")
+    expect(text.locator("strong")).to_have_text("bold")
+    assert text.locator("script, img, [style], [onerror]").count() == 0
+    expect(text).to_contain_text("<script>document.title")
+    links = text.locator("a").evaluate_all("all => all.map(a => [a.textContent, a.href, a.rel])")
+    rel = "noopener noreferrer"
+    assert links == [["site", "https://example.com/", rel], ["Image: pixel", "https://example.com/p.png", rel]]
+    expect(text.locator(".scroll > table td").nth(1)).to_have_text("2")
+    text.get_by_role("button", name="Copy").click()
+    expect(text.get_by_role("button", name="Copied")).to_be_visible()
+    assert playground.title() == "Playground · SmarToken"
+    assert not [url for url in asked if "example.com" in url]
+
+
+def test_a_failed_answer_says_what_to_do_and_is_tried_again(open_page, member, wallet, add_route):
+    refused = "Failed to load resource: the server responded with a status of 502 (Bad Gateway)"
+    page = open_page(membership=member, expected=refused)
+    page.goto("/playground/?model=deepseek")
+    route = add_route("refuse-500")
+    ask(page)
+    expect(answer(page).get_by_role("alert")).to_contain_text("Try again, or take another model.")
+    Route.objects.filter(pk=route.pk).update(upstream_model="ok")
+    UpstreamHealth.objects.all().delete()
+    in_force()
+    answer(page).get_by_role("button", name="Try again").click()
+    expect(page.locator("#state")).to_have_text("Answered")
+    expect(page.locator(".turn-answer")).to_have_count(1)
