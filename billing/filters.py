@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from accounts.models import APIKey, Membership
+from accounts.models import Membership
 from billing.models import Rollup, UsageRecord
 
 PROBLEMS = (UsageRecord.Status.ABORTED, UsageRecord.Status.FAILED)
@@ -38,7 +38,7 @@ class UsageFilter:
         if self.status:
             found = found.filter(status=self.status)
         if self.user is not None:
-            found = found.filter(_asked_by(self.user, membership))
+            found = found.filter(found.own_rows(self.user))
         return found.filter(**self._same())
 
     def rollups(self, membership: Membership) -> "QuerySet[Rollup]":
@@ -49,14 +49,6 @@ class UsageFilter:
     def _same(self) -> dict[str, str | int]:
         named = {"model": self.model, "key": self.key}
         return {name: value for name, value in named.items() if value}
-
-
-def _asked_by(user_id: int, membership: Membership) -> Q:
-    """Return whose records a person's are: those of the keys they made, and what they asked in the Playground."""
-    keys = APIKey.objects.filter(organization=membership.organization_id)
-    own = list(keys.filter(created_by=user_id, kind=APIKey.Kind.STANDARD).values_list("pk", flat=True))
-    shared = list(keys.filter(kind=APIKey.Kind.PLAYGROUND).values_list("pk", flat=True))
-    return Q(key__in=own) | Q(key__in=shared, user=user_id)
 
 
 ALL = UsageFilter()

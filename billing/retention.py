@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from billing import idempotency, rows
 from billing.books.chunks import write_in_chunks
-from billing.models import Heartbeat, Hold, Mark, RefusalCount, UsageRecord
+from billing.models import Heartbeat, Hold, Mark, RefusalCount, RefusedRequest, UsageRecord
 from billing.sums import EPOCH, ROLLED_UP, floor_hour
 
 USAGE_KEPT_SINCE = "usage_kept_since"
@@ -33,6 +33,7 @@ def forget_old() -> dict[str, int]:
         "usage records": _forget_usage(now),
         "answers": idempotency.forget_answers(),
         "refusal counts": _delete(RefusalCount.objects.filter(minute__lt=now - REFUSALS_KEPT).order_by("pk")),
+        "refused requests": _delete(RefusedRequest.objects.filter(refused_at__lt=now - REFUSALS_KEPT).order_by("pk")),
         "heartbeats": _delete(Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS_KEPT).order_by("pk")),
     }
 

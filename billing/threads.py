@@ -5,14 +5,14 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, connection
 
-from billing import refusals, sweep
+from billing import sweep
 from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
 from billing.holds import Admissions, HoldRequest
+from billing.refusals import Refused, write_refused
 from billing.rows import is_postgresql
 from billing.settles import Settlement, settle_batch
 
@@ -66,8 +66,8 @@ class LedgerThreads:
     def write_checkpoints(self, checkpoints: list[tuple[uuid.UUID, dict[str, Any]]]) -> "asyncio.Future[Any]":
         return self._settles.submit(_write_checkpoints, checkpoints, HOLD_PATIENCE_SECONDS)
 
-    def write_refusals(self, counts: dict[tuple[int, int, datetime, str], int]) -> "asyncio.Future[Any]":
-        return self._settles.submit(_write_refusals, counts, HOLD_PATIENCE_SECONDS)
+    def write_refused(self, refused: Refused) -> "asyncio.Future[Any]":
+        return self._settles.submit(_write_refused, refused, HOLD_PATIENCE_SECONDS)
 
     async def beat(self) -> None:
         """Say that this process is alive."""
@@ -88,9 +88,9 @@ def _write_checkpoints(batches: Sequence[list[tuple[uuid.UUID, dict[str, Any]]]]
     return [None] * len(batches)
 
 
-def _write_refusals(batches: Sequence[dict[tuple[int, int, datetime, str], int]], **_: bool) -> list[None]:
-    for counts in batches:
-        refusals.add_counts(counts)
+def _write_refused(batches: Sequence[Refused], **_: bool) -> list[None]:
+    for refused in batches:
+        write_refused(refused)
     return [None] * len(batches)
 
 

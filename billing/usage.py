@@ -19,7 +19,8 @@ from accounts.pages import PAGE, Page, page_by_id
 from billing import money
 from billing.budgets import current_windows
 from billing.filters import ALL, UsageFilter
-from billing.models import LedgerEntry, Limit, RefusalCount, UsageRecord
+from billing.models import LedgerEntry, Limit, RefusalCount, RefusedRequest, UsageRecord
+from billing.refusals import LATEST_KEPT
 from billing.sums import Sums, sum_usage
 
 DAY = timedelta(hours=24)
@@ -42,7 +43,7 @@ def list_records(
     order: str = Order.NEWEST,
 ) -> Page:
     """Return a page of the usage records that match."""
-    records = filters.records(membership).select_related("key")
+    records = filters.records(membership).select_related("key").defer("attempts")
     column, read, write = ORDERS[Order(order)]
     if place := _read_mark(after, read):
         at, id_ = place
@@ -98,6 +99,14 @@ def count_refusals(*, membership: Membership, key: int | None = None) -> list[di
     if key is not None:
         recent = recent.filter(key=key)
     return list(recent.values("code").annotate(total=Sum("requests")).order_by("-total", "code"))
+
+
+def list_refused(*, membership: Membership, key: int | None = None) -> list[RefusedRequest]:
+    """Return the last hundred refused requests, of one key or of all that the member may see, newest first."""
+    refused = RefusedRequest.objects.visible_to(membership).select_related("key")
+    if key is not None:
+        refused = refused.filter(key=key)
+    return list(refused.order_by("-pk")[:LATEST_KEPT])
 
 
 def count_traffic(*, membership: Membership) -> Sums:

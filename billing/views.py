@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.middleware import MemberRequest, membership_required, wallet_required
-from accounts.models import Membership
+from accounts.models import APIKey, Membership
 from billing import exports, ledger, statements
 from billing import usage as records
 from billing.attempts import read_attempts
@@ -122,6 +122,20 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
         "source": SOURCES.get(record.count_source, ""),
     }
     return render(request, "billing/request.html", context)
+
+
+@membership_required
+@never_cache
+@require_safe
+def refused(request: MemberRequest) -> HttpResponse:
+    """List the last hundred requests that were refused, each with its reason; ?key= those of one key."""
+    asked = request.GET.get("key", "")
+    key = None
+    if asked:
+        visible = APIKey.objects.visible_to(request.membership)
+        key = get_object_or_404(visible, pk=int(asked) if asked.isdecimal() and len(asked) < 19 else 0)
+    found = records.list_refused(membership=request.membership, key=key.pk if key else None)
+    return render(request, "billing/refused.html", {"rows": found, "key": key})
 
 
 @wallet_required

@@ -1,6 +1,7 @@
 """What every request for an answer passes first, whoever asks: a client of `/v1` or a page of the Playground."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,19 @@ from routing.errors import GatewayError
 from routing.runtime import Runtime, get_runtime
 
 logger = logging.getLogger(__name__)
+
+OWN_WORDS = {
+    "invalid_api_key",
+    "organization_closed",
+    "address_not_allowed",
+    "insufficient_quota",
+    "budget_exceeded",
+    "rate_limit_exceeded",
+    "model_not_served",
+    "model_not_allowed",
+}
+"""Errors whose message never quotes a request, so that it may be kept."""
+PARAMETER = re.compile(r"[a-z][a-z0-9_.\[\]]{0,63}")
 
 
 def open_runtime() -> Runtime:
@@ -61,7 +75,10 @@ def counted_refusals(runtime: Runtime, key: KeyRecord) -> Iterator[None]:
         yield
     except GatewayError as error:
         if error.status < 500:
-            runtime.refusals.add(key, error.code)
+            param = error.param if error.param and PARAMETER.fullmatch(error.param) else ""
+            runtime.refusals.add(
+                key, error.code, param=param, reason=error.message if error.code in OWN_WORDS else error.kind.message
+            )
         raise
 
 

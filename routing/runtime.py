@@ -90,7 +90,7 @@ class Runtime:
         self.spawn(self._run_ticker())
         self.spawn(self._run_periodically(BEAT_SECONDS, self.ledger.beat))
         self.spawn(self._run_periodically(SWEEP_SECONDS, self._sweep))
-        self.spawn(self._run_periodically(REFUSALS_SECONDS, self._write_refusals))
+        self.spawn(self._run_periodically(REFUSALS_SECONDS, self._write_refused))
         self.spawn(self._run_periodically(HEALTH_SECONDS, self.messenger.tell))
 
     async def stop(self) -> None:
@@ -103,7 +103,7 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for end in (
-            self._write_refusals,
+            self._write_refused,
             self.messenger.tell,
             partial(asyncio.to_thread, self.watch.stop),
             partial(asyncio.to_thread, self.ledger.stop),
@@ -195,9 +195,9 @@ class Runtime:
     async def _write_checkpoints(self, checkpoints: list[tuple[UUID, dict[str, Any]]]) -> None:
         await self.ledger.write_checkpoints(checkpoints)
 
-    async def _write_refusals(self) -> None:
-        if counts := self.refusals.take():
-            await self.ledger.write_refusals(counts)
+    async def _write_refused(self) -> None:
+        if refused := self.refusals.take():
+            await self.ledger.write_refused(refused)
 
     async def _sweep(self) -> None:
         if swept := await self.background.run(sweep.sweep):

@@ -10,7 +10,7 @@ from billing.models.books import Alert, BillLine, ExchangeRate, Proof, ProofSum,
 from billing.models.core import Heartbeat, Hold, LedgerEntry, Limit, Price
 from billing.models.idempotency import IdempotentAnswer
 from billing.models.payments import PaymentClaim, PaymentEvent, RedeemCode, TopUp
-from billing.models.usage import Mark, ModelSum, RefusalCount, Rollup, UsageRecord
+from billing.models.usage import Mark, ModelSum, RefusalCount, RefusedRequest, Rollup, UsageRecord
 
 __all__ = [
     "Alert",
@@ -31,6 +31,7 @@ __all__ = [
     "ReconcileRun",
     "RedeemCode",
     "RefusalCount",
+    "RefusedRequest",
     "Rollup",
     "TopUp",
     "UsageRecord",

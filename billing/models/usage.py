@@ -15,7 +15,11 @@ class KeyRowQuerySet(ScopedQuerySet):
 
 class UsageQuerySet(KeyRowQuerySet):
     def own_rows(self, user_id: int) -> models.Q:
-        return models.Q(user=user_id) | super().own_rows(user_id)
+        # By the keys' ids, which the index knows: a join would read every record of the organization.
+        own = APIKey.objects.filter(created_by=user_id, kind=APIKey.Kind.STANDARD)
+        shared = APIKey.objects.filter(kind=APIKey.Kind.PLAYGROUND, organization__memberships__user=user_id)
+        own_ids, shared_ids = (list(keys.values_list("pk", flat=True)) for keys in (own, shared))
+        return models.Q(key__in=own_ids) | models.Q(key__in=shared_ids, user=user_id)
 
 
 class UsageRecord(models.Model):
@@ -83,6 +87,14 @@ class UsageRecord(models.Model):
             models.Index(fields=["organization", "-created_at", "-id"], name="usage_by_organization"),
             models.Index(fields=["key", "-created_at", "-id"], name="usage_by_key"),
             models.Index(fields=["created_at"], name="usage_by_time"),
+            models.Index(fields=["organization", "-charge_nanos", "-id"], name="usage_by_charge"),
+            # What went wrong is the small part: listed and summed without the rest.
+            models.Index(
+                fields=["organization", "-created_at", "-id"],
+                include=["status", "model", "key", "user", "input_tokens", "output_tokens", "charge_nanos"],
+                condition=models.Q(status__in=["aborted", "failed"]),
+                name="usage_problems",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -105,6 +117,28 @@ class RefusalCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.requests} × {self.code}"
+
+
+class RefusedRequest(models.Model):
+    """One of the last hundred refused requests of a key, with the reason; counted besides in ``RefusalCount``."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="refused", db_index=False)
+    refused_at = models.DateTimeField()
+    code = models.CharField(max_length=40)
+    param = models.CharField(max_length=64, blank=True, help_text="The parameter that it is about.")
+    reason = models.CharField(max_length=200, blank=True, help_text="In this site's words; never the client's.")
+
+    objects = KeyRowQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["key", "-id"], name="refused_by_key"),
+            models.Index(fields=["organization", "-id"], name="refused_by_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} at {self.refused_at:%Y-%m-%d %H:%M:%S}"
 
 
 class Rollup(models.Model):

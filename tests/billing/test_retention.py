@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing import proof, retention, rollups, rows, sweep
-from billing.models import Heartbeat, Hold, LedgerEntry, Mark, RefusalCount, UsageRecord
+from billing.models import Heartbeat, Hold, LedgerEntry, Mark, RefusalCount, RefusedRequest, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
 
@@ -88,6 +88,13 @@ def test_refusals_are_kept_for_ninety_days(key, clock) -> None:
             organization_id=key.organization_id, key_id=key.id, minute=minute, code="x", requests=1
         )
     assert forget_old()["refusal counts"] == 1
+
+
+def test_refused_requests_are_kept_for_ninety_days(key, clock) -> None:
+    for age in (89, 91):
+        at = rows.read_clock() - timedelta(days=age)
+        RefusedRequest.objects.create(organization_id=key.organization_id, key_id=key.id, refused_at=at, code="x")
+    assert forget_old()["refused requests"] == 1
 
 
 def test_a_process_silent_for_a_day_is_forgotten(clock) -> None:

@@ -8,7 +8,7 @@ from django.db import DataError
 
 from accounts import keys, members, rotation
 from accounts.models import APIKey
-from billing.models import RefusalCount
+from billing.models import RefusalCount, RefusedRequest
 from routing.runtime import get_runtime
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import in_force
@@ -254,6 +254,20 @@ def test_refusals_are_counted_by_key_and_code(make_key, caller):
     counted = eventually(lambda: RefusalCount.objects.filter(key=key).first())
     assert counted.code == "model_not_found"
     assert eventually(lambda: sum(RefusalCount.objects.filter(key=key).values_list("requests", flat=True)) == 3)
+
+
+def test_a_refused_request_is_kept_with_its_reason_and_not_with_its_words(make_key, make_caller, caller):
+    key, caller.secret = make_key(families=["kimi"])
+    caller.chat(model="deepseek")
+    caller.chat(model="a secret plan")
+    caller.chat(temperature="a secret plan")
+    kept = eventually(
+        lambda: (rows := RefusedRequest.objects.filter(key=key).order_by("pk")).count() == 3 and list(rows)
+    )
+    assert [row.code for row in kept] == ["model_not_allowed", "model_not_found", "invalid_request"]
+    assert kept[0].reason == "This key may not use DeepSeek."
+    assert [row.param for row in kept] == ["model", "model", "temperature"]
+    assert "secret plan" not in str(list(RefusedRequest.objects.values()))
 
 
 def test_a_key_without_the_word_bearer_is_told_so(caller):

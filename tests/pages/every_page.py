@@ -77,6 +77,7 @@ PAGES = {
     "key_rotate": _page(*OWN_ROW, pk="key"),
     "key_first_call": _page(*OWN_ROW, pk="key"),
     "usage": _page(*SIGNED_IN),
+    "refused": _page(*SIGNED_IN),
     "usage_csv": _page(*SIGNED_IN),
     "request": _page(*OWN_ROW, pk="record"),
     "wallet": _page(*NOT_MEMBERS),
