@@ -13,7 +13,7 @@ from accounts.middleware import MemberRequest, membership_required
 from billing import money
 from billing.models import UsageRecord
 from playground.choices import Choice, find_choice, list_choices
-from playground.samples import render_samples
+from playground.samples import name_key, render_samples
 from playground.standing import read_standing
 
 MAX_PROMPT = 8_000
@@ -67,7 +67,8 @@ def show(request: MemberRequest) -> HttpResponse:
     }
     if choices:
         first = (chosen or choices)[0].model.slug
-        context["sample"] = render_samples(model=first, base_url=settings.SMARTOKEN_URL)[0]
+        base_url = settings.SMARTOKEN_URL
+        context["samples"] = render_samples(model=first, base_url=base_url, key=name_key(request.membership))
     return render(request, "playground/playground.html", context)
 
 

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
 from accounts.keys import KeyRecord, build_record, playground_key
+from playground.bodies import SENT, read_body
 from routing import endpoints, sse
 from routing.call import Call
 from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
@@ -27,7 +27,6 @@ from routing.runtime import Runtime
 
 QUEUED_PIECES = 8
 """Reads of the provider, 128 KB each at the most."""
-SENT = ("model", "messages", "temperature", "top_p", "max_tokens", "reasoning_effort")
 
 
 class PageClient:
@@ -133,10 +132,7 @@ async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
 
 def _read_call(request: HttpRequest, request_id: UUID, key: KeyRecord, runtime: Runtime) -> Call:
     """Return what the page asks for. Raises GatewayError."""
-    try:
-        raw = request.body
-    except RequestDataTooBig:
-        raise GatewayError("request_too_large", "The Playground takes no conversation as long as this.") from None
+    raw = read_body(request)
     asked = parse_chat(raw).body
     body = {name: asked[name] for name in SENT if asked.get(name) is not None} | {"stream": True}
     chat = check_chat(body, len(raw))

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from playground import docs_views, play, pricing_views, run, status_views, views
+from playground import calls, docs_views, play, pricing_views, run, status_views, views
 
 urlpatterns = [
     path("models/", views.model_list, name="models"),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("status/", status_views.show, name="status"),
     path("playground/", play.show, name="playground"),
     path("playground/run/", run.run, name="playground_run"),
+    path("playground/call/", calls.show_call, name="playground_call"),
     path("playground/charge/<uuid:pk>/", play.show_charge, name="playground_charge"),
 ]

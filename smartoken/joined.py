@@ -43,6 +43,8 @@ JOINED = {
         "js/play/answer.js",
         "js/play/column.js",
         "js/play/page.js",
+        "js/play/code.js",
+        "js/play/link.js",
     ),
     "css/playing.css": ("css/playground.css", "css/turns.css"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),

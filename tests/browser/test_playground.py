@@ -187,3 +187,36 @@ def test_a_failed_answer_says_what_to_do_and_is_tried_again(open_page, member, w
     answer(page).get_by_role("button", name="Try again").click()
     expect(page.locator("#state")).to_have_text("Answered")
     expect(page.locator(".turn-answer")).to_have_count(1)
+
+
+# --- to take home and to pass on -------------------------------------------------
+
+
+def test_the_code_follows_what_is_typed(playground):
+    playground.get_by_text("This call as code").click()
+    playground.get_by_text("System message and parameters").click()
+    playground.get_by_label("Temperature").fill("0.3")
+    playground.get_by_label("Your message").fill("It's me")
+    code = playground.get_by_label("cURL").locator("code")
+    expect(code).to_contain_text('"temperature": 0.3')
+    expect(code).to_contain_text("It'\\''s me")
+
+
+def test_a_link_holds_what_is_typed_and_a_reload_keeps_it(open_page, member, wallet):
+    page = open_page(membership=member)
+    page.goto("/playground/")
+    page.get_by_role("button", name="Add a model").click()
+    page.locator("#model-2").select_option("kimi")
+    page.get_by_label("Your message").fill("Ünïque & <b>")
+    page.reload()
+    expect(page.locator("#model-2")).to_have_value("kimi")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy a link").click()
+    expect(page.locator("#state")).to_contain_text("Link copied")
+    page.evaluate("sessionStorage.clear()")
+    page.goto(page.evaluate("navigator.clipboard.readText()"))
+    expect(page.locator("#model-2")).to_have_value("kimi")
+    expect(page.get_by_label("Your message")).to_have_value("Ünïque & <b>")
+    page.get_by_label("Your message").fill("long " * 2000)
+    page.get_by_role("button", name="Copy a link").click()
+    expect(page.locator("#state")).to_contain_text("Too long for a link")

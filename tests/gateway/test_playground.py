@@ -6,7 +6,7 @@ from django.utils import timezone
 from accounts import keys
 from accounts.models import APIKey
 from billing.models import RefusalCount, UsageRecord
-from playground import run
+from playground import bodies, run
 from routing import gateway as gateway_module
 from routing.runtime import get_runtime
 from tests.gateway.callers import eventually
@@ -45,6 +45,13 @@ def test_its_requests_per_minute_count_and_its_refusals_too(visitor, playground_
     eventually(lambda: RefusalCount.objects.filter(key=playground_key, code="rate_limit_exceeded").exists())
 
 
+def test_a_conversation_with_pictures_fits(visitor, add_route, upstream):
+    add_route("ok")
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + "A" * 4 * 2**20}}
+    assert visitor.ask(messages=[{"role": "user", "content": [picture]}]).is_done
+    assert upstream.requests[-1].body["messages"][0]["content"] == [picture]
+
+
 def test_it_answers_nothing_while_changes_can_not_be_seen(visitor, monkeypatch):
     monkeypatch.setattr(type(get_runtime().watch), "is_blind", True)
     reply = visitor.ask()
@@ -57,8 +64,8 @@ def test_whatever_breaks_the_page_gets_json(visitor, monkeypatch):
     assert (reply.status, reply.error["code"]) == (500, "internal_error")
 
 
-def test_a_conversation_that_is_too_long_is_told_so(visitor, settings):
-    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+def test_a_conversation_that_is_too_long_is_told_so(visitor, monkeypatch):
+    monkeypatch.setattr(bodies, "MAX_BODY", 100)
     reply = visitor.ask(messages=[{"role": "user", "content": "long " * 100}])
     assert (reply.status, reply.error["code"]) == (413, "request_too_large")
 

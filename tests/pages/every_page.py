@@ -65,6 +65,7 @@ PAGES = {
     "support": _page(404, 404, 404, 404),
     "playground": _page(*SIGNED_IN),
     "playground_run": _page(*POST_ONLY),
+    "playground_call": _page(302, 405, 405, 405),
     "playground_charge": _page(*SIGNED_IN, pk="record"),
     "stripe_webhook": _page(404, 404, 404, 404),
     "admin_setup": _page(410, 410, 410, 410, token="used"),

@@ -58,3 +58,14 @@ async function* readEvents(stream) {
     if (done) return;
   }
 }
+
+// Post to a page of this site; return its JSON, null where it could not be had.
+async function postJson(address, body = "{}") {
+  const headers = { "content-type": "application/json", "x-csrftoken": playForm.elements.csrfmiddlewaretoken.value };
+  try {
+    const response = await fetch(address, { method: "POST", headers, body });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
+  }
+}

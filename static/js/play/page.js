@@ -12,6 +12,12 @@ function addColumn(element) {
   return columns.at(-1);
 }
 
+function addColumnBelow() {
+  const element = copyTemplate("column").turn;
+  byId("columns").append(element);
+  return addColumn(element);
+}
+
 function removeColumn(column) {
   column.element.remove();
   columns.splice(columns.indexOf(column), 1);
@@ -128,8 +134,7 @@ playButtons.stop.addEventListener("click", () => {
 });
 playButtons.fresh.addEventListener("click", startAnew);
 playButtons.add.addEventListener("click", () => {
-  const column = addColumn(copyTemplate("column").turn);
-  byId("columns").append(column.element);
+  const column = addColumnBelow();
   const taken = columns.map((each) => each.model);
   const free = [...column.parts.model.options].find((option) => !taken.includes(option.value));
   if (free) column.choose(free.value);

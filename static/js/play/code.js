@@ -1,0 +1,31 @@
+// The call as code, as it is typed: the site writes it, from the same templates as elsewhere.
+const callPanel = byId("call");
+const TYPING_MS = 350;
+let callTimer = 0;
+let lastCall = "";
+
+function describeCall() {
+  const [column] = columns;
+  const message = { role: "user", content: promptField.value.trim() || "Say hello in three languages." };
+  return column.bodyOf(message, readParameters());
+}
+
+function showCallSoon() {
+  clearTimeout(callTimer);
+  if (callPanel.open) callTimer = setTimeout(showCall, TYPING_MS);
+}
+
+async function showCall() {
+  const body = JSON.stringify(describeCall());
+  if (body === lastCall) return;
+  lastCall = body;
+  byId("call-of").textContent = columns.length > 1 ? `To ${columns[0].choice.name}, the first of the models above.` : "";
+  const written = await postJson(callPanel.dataset.address, body);
+  if (!written || body !== lastCall) return; // refused, offline, or typed on meanwhile
+  for (const [language, html] of Object.entries(written)) byId(`call-in-${language}-code`).innerHTML = html;
+}
+
+callPanel.addEventListener("toggle", showCallSoon);
+playForm.addEventListener("input", showCallSoon);
+document.addEventListener("play:change", showCallSoon);
+document.addEventListener("play:answered", showCallSoon);
