@@ -1,6 +1,6 @@
 """A row of hours or days as a picture: full where all went well, red from the top where requests failed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HEIGHT = 26
@@ -54,34 +54,31 @@ class Bar:
 def draw_bar(cells: Sequence[Cell], *, names: Sequence[str], unit: str) -> Bar:
     """Draw the cells, oldest first; ``names`` are their times in words, ``unit`` is hour or day."""
     width, gap = SIZES[unit]
-    step = width + gap
-
-    def draw(wanted: Callable[[Cell], bool], place: Callable[[Cell], tuple[float, float]]) -> str:
-        chosen = ((number * step, *place(cell)) for number, cell in enumerate(cells) if wanted(cell))
-        return "".join(f"M{x} {y:g}h{width}v{height:g}h-{width}z" for x, y, height in chosen)
-
+    paths: dict[str, list[str]] = {"good": [], "probed": [], "bad": [], "idle": []}
+    for number, cell in enumerate(cells):
+        at = number * (width + gap)
+        kind = "good" if cell.has_traffic else "probed" if cell.has_probes else "idle"
+        if kind == "idle":
+            paths[kind].append(f"M{at} {HEIGHT - 2}h{width}v2h-{width}z")
+            continue
+        bad = _bad_height(cell.bad_share)
+        if bad:
+            paths["bad"].append(f"M{at} 0h{width}v{bad}h-{width}z")
+        top = bad + 1 if bad else 0  # a line of paper between the two parts
+        if top < HEIGHT:
+            paths[kind].append(f"M{at} {top}h{width}v{HEIGHT - top}h-{width}z")
     return Bar(
-        width=len(cells) * step - gap,
+        width=len(cells) * (width + gap) - gap,
         height=HEIGHT,
-        good=draw(lambda cell: cell.has_traffic and cell.bad_share < 1, _below),
-        probed=draw(lambda cell: cell.has_probes and cell.bad_share < 1, _below),
-        bad=draw(lambda cell: cell.bad_share > 0, lambda cell: (0, _bad_height(cell))),
-        idle=draw(lambda cell: not cell.has_traffic and not cell.has_probes, lambda cell: (HEIGHT - 2, 2)),
         label=describe_cells(cells, names, unit),
+        **{kind: "".join(parts) for kind, parts in paths.items()},
     )
 
 
-def _bad_height(cell: Cell) -> float:
-    if cell.bad_share == 1:
-        return HEIGHT
-    return min(max(round(HEIGHT * cell.bad_share), LEAST), HEIGHT - LEAST) if cell.bad_share else 0
-
-
-def _below(cell: Cell) -> tuple[float, float]:
-    """Return top and height of the good part, with a gap below the bad one."""
-    top = _bad_height(cell)
-    top += 1 if top else 0
-    return top, HEIGHT - top
+def _bad_height(share: float) -> int:
+    if share in (0, 1):
+        return int(HEIGHT * share)
+    return min(max(round(HEIGHT * share), LEAST), HEIGHT - LEAST)
 
 
 def describe_cells(cells: Sequence[Cell], names: Sequence[str], unit: str) -> str:

@@ -5,7 +5,7 @@ and those that clients broke off count neither for a model nor against it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +21,8 @@ from routing.models import ProbeSum, Route, UpstreamHealth
 HOURS, DAYS = 24, 90
 FEW = 20
 """A rate of fewer requests than this says little, and is shown with that remark."""
+
+IDLE = Cell()
 
 Found = dict[tuple[str, datetime], Cell]
 """(model, beginning of the hour or day) → what happened in it."""
@@ -96,14 +98,15 @@ def read_status() -> list[ModelStatus]:
     day = hour.replace(hour=0)
     hours = [hour - timedelta(hours=back) for back in reversed(range(HOURS))]
     days = [day - timedelta(days=back) for back in reversed(range(DAYS))]
+    hour_names, day_names = [f"{at:%H}:00" for at in hours], [f"{at.day} {at:%B}" for at in days]
     routes = _read_routes()
     by_hour, by_day = _read(ModelSum.Span.HOUR, hours[0], routes), _read(ModelSum.Span.DAY, days[0], routes)
     rests = _read_rests(now)
     return [
         ModelStatus(
             row=row,
-            day=_span(by_hour, row.model.slug, hours, "hour", "%H:00"),
-            quarter=_span(by_day, row.model.slug, days, "day", "%-d %B"),
+            day=_span(by_hour, row.model.slug, hours, "hour", hour_names),
+            quarter=_span(by_day, row.model.slug, days, "day", day_names),
             providers=len(routes[row.model.slug]),
             rests=[rests[pk] for pk in sorted(routes[row.model.slug] & rests.keys())],
         )
@@ -112,9 +115,8 @@ def read_status() -> list[ModelStatus]:
     ]
 
 
-def _span(found: Found, model: str, times: Iterable[datetime], unit: str, form: str) -> Span:
-    cells = [found.get((model, at)) or Cell() for at in times]
-    names = [at.strftime(form) for at in times]
+def _span(found: Found, model: str, times: Sequence[datetime], unit: str, names: Sequence[str]) -> Span:
+    cells = [found.get((model, at)) or IDLE for at in times]
     return Span(draw_bar(cells, names=names, unit=unit), cells)
 
 
@@ -127,15 +129,14 @@ def _read_routes() -> dict[str, set[int]]:
 
 
 def _read(span: str, since: datetime, routes: dict[str, set[int]]) -> Found:
-    found: Found = defaultdict(Cell)
     sums = ModelSum.objects.filter(span=span, starts_at__gte=since)
     figures = ("completed", "failed", "client_errors", "first_token_ms", "timed")
-    for model, at, completed, failed, client_errors, first_token_ms, timed in sums.values_list(
-        "model", "starts_at", *figures
-    ):
-        cell = found[model, at]
-        cell.completed, cell.failed = completed, failed - client_errors
-        cell.first_token_ms, cell.timed = first_token_ms, timed
+    found: Found = {
+        (model, at): Cell(completed, failed - client_errors, first_token_ms=first_token_ms, timed=timed)
+        for model, at, completed, failed, client_errors, first_token_ms, timed in sums.values_list(
+            "model", "starts_at", *figures
+        )
+    }
     models = defaultdict(list)
     for model, upstreams in routes.items():
         for upstream in upstreams:
@@ -143,8 +144,9 @@ def _read(span: str, since: datetime, routes: dict[str, set[int]]) -> Found:
     probes = ProbeSum.objects.filter(span=span, starts_at__gte=since)
     for upstream, at, answered, failed in probes.values_list("upstream_id", "starts_at", "answered", "failed"):
         for model in models[upstream]:
-            found[model, at].answered += answered
-            found[model, at].unanswered += failed
+            cell = found.setdefault((model, at), Cell())
+            cell.answered += answered
+            cell.unanswered += failed
     return found
 
 
