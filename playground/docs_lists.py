@@ -53,7 +53,8 @@ Errors have OpenAI's shape, so that SDKs raise their own exceptions:
 - Go by `code`: codes are stable, messages are for people.
 - `x-should-retry` tells SDKs whether to try again; where it is `true`, `Retry-After` says when, at most 60 seconds.
 - In a stream that has begun the same object comes as the last event, with its `status`; there is no `[DONE]` after it.
-- `request_id` is the `x-request-id` of the answer. It finds the request in [usage](/console/usage/).
+- `request_id` is the `x-request-id` of the answer. It finds the request in [usage](/console/usage/), where it ran.
+- Refused before it ran: the last hundred of each key are in the [console](/console/usage/refused/), with the reason.
 
 ```samples errors
 ```
