@@ -80,8 +80,8 @@ class Attempt:
     def station(self) -> dict[str, str]:
         """Return the attempt for the picture of the request's path."""
         provider, _, upstream = self.route.partition(" · ")
-        words = [upstream.partition(" · ")[0], f"{self.ms} ms" if self.ms is not None else self.outcome]
-        return {"name": provider, "note": " · ".join(filter(None, words)), "state": self.state}
+        figure = self.outcome if self.ms is None else f"{self.ms:,} ms"
+        return {"name": provider, "note": upstream.partition(" · ")[0], "figure": figure, "state": self.state}
 
     @property
     def state(self) -> str:

@@ -47,6 +47,13 @@ JOINED = {
         "js/play/link.js",
     ),
     "css/playing.css": ("css/playground.css", "css/turns.css"),
+    "css/guide.css": (
+        "vendor/uplot/uPlot.min.css",
+        "css/site.css",
+        "css/records.css",
+        "css/charts.css",
+        "css/styleguide.css",
+    ),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""

@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from billing.attempts import Attempt
+from billing.charts import Chart, Series
 from billing.money import NANOS
 from playground.samples import render_samples
 from smartoken.templatetags.icons import FOLDER
@@ -46,12 +48,31 @@ SECTIONS = {
     "badges": "Badges",
     "meters": "Meters",
     "figures": "Figures and steps",
+    "charts": "Charts",
+    "timeline": "Timeline",
     "notices": "Notices and empty states",
     "dialogs": "Dialogs",
     "questions": "Questions",
     "path": "The path of a request",
 }
 """Each component's template in templates/smartoken/styleguide/, and what it is called."""
+
+
+CHART = Chart(
+    measure="usd",
+    unit="day",
+    labels=[f"{day} Nov" for day in range(1, 15)],
+    series=[
+        Series(1, "deepseek", [day % 4 * NANOS for day in range(14)], "$19.00"),
+        Series(2, "kimi", [day % 3 * NANOS // 2 for day in range(14)], "$6.50"),
+    ],
+    rows=[("13 Nov", ["$0.00", "$0.00"], "$0.00"), ("14 Nov", ["$1.00", "$0.50"], "$1.50")],
+)
+ATTEMPTS = [
+    Attempt("DeepSeek · deepseek-api", "failed", "it takes no more requests at the moment", 429, 2, 40, ""),
+    Attempt("Aggregator · other", "skipped", "resting after failures", None, None, None, ""),
+    Attempt("Your own server · local", "answered", "", 200, 44, 812, "req_7"),
+]
 
 
 class ExampleForm(forms.Form):
@@ -88,5 +109,7 @@ def styleguide(request: HttpRequest) -> HttpResponse:
         "meters": [(NANOS, 0, 5 * NANOS), (3 * NANOS, NANOS, 5 * NANOS), (5 * NANOS, 0, 5 * NANOS)],
         "samples": render_samples(model="deepseek", base_url=settings.SMARTOKEN_URL),
         "routes": ROUTES,
+        "chart": CHART,
+        "attempts": ATTEMPTS,
     }
     return render(request, "smartoken/styleguide.html", context)

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -185,7 +185,7 @@ def make_place() -> Place:
         payment="pi_zebra",
         paid_at=timezone.now(),
     )
-    record = _write_record(owner, key)
+    record = _write_records(owner, key)
     owners = ["Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator"]
     return Place(
         people={"visitor": None} | {name: User.objects.get(pk=user.pk) for name, user in users.items()},
@@ -200,27 +200,58 @@ def make_place() -> Place:
     )
 
 
-def _write_record(owner: Membership, key: Any) -> UsageRecord:
+ATTEMPTS = [
+    {"route": "Moonshot AI · kimi-api · kimi", "outcome": "skipped", "reason": "cooldown"},
+    {
+        "route": "Aggregator · other · kimi",
+        "outcome": "failed",
+        "reason": "rate_limited",
+        "status": 429,
+        "at_ms": 2,
+        "ms": 398,
+    },
+]
+
+
+def _write_records(owner: Membership, key: Any) -> UsageRecord:
+    """Write a failed request, which is returned, and some of the days before that were paid for."""
     now = timezone.now()
-    return UsageRecord.objects.create(
-        id=uuid.uuid4(),
-        organization=owner.organization,
-        key=key,
+    price = pricing.set_price(model="kimi", input_micros=600_000, cached_micros=150_000, output_micros=2_500_000)
+
+    def write(created_at: datetime, **fields: Any) -> UsageRecord:
+        return UsageRecord.objects.create(
+            id=uuid.uuid4(),
+            organization=owner.organization,
+            key=key,
+            stream=True,
+            count_source="provider",
+            input_estimate=1500,
+            output_limit=4096,
+            held_nanos=NANOS,
+            input_tokens=1000,
+            output_tokens=50,
+            price=price,
+            total_ms=400,
+            started_at=created_at - timedelta(seconds=1),
+            created_at=created_at,
+            **fields,
+        )
+
+    paid = {"status": UsageRecord.Status.COMPLETED, "http_status": 200, "ended_by": "completed", "first_token_ms": 90}
+    for number in range(1, 13):
+        write(
+            now - timedelta(hours=17 * number),
+            model=("kimi", "deepseek", "qwen")[number % 3],
+            charge_nanos=number * NANOS // 7,
+            **paid,
+        )
+    return write(
+        now,
         model="kimi",
-        stream=True,
         status=UsageRecord.Status.FAILED,
-        error_code="upstream_error",
         http_status=502,
         ended_by="upstream",
-        count_source="provider",
-        input_estimate=1500,
-        output_limit=4096,
-        held_nanos=NANOS,
-        input_tokens=1000,
-        output_tokens=50,
+        error_code="upstream_error",
         charge_nanos=0,
-        price=pricing.set_price(model="kimi", input_micros=600_000, cached_micros=150_000, output_micros=2_500_000),
-        total_ms=400,
-        started_at=now - timedelta(seconds=1),
-        created_at=now,
+        attempts=ATTEMPTS,
     )
