@@ -1,4 +1,4 @@
-"""What a model's page says about its routes: who receives the text, and what can be sent."""
+"""What a model's page says about its routes: who receives the text, and how much of it."""
 
 from dataclasses import dataclass
 
@@ -24,13 +24,10 @@ class RouteFacts:
         return list(dict.fromkeys(texts))
 
     @property
-    def abilities(self) -> list[tuple[str, bool]]:
-        """Tools, images, JSON mode: whether at least one route carries them."""
-        return [
-            ("Tools", any(route.tools for route in self.routes)),
-            ("Images", any(route.images for route in self.routes)),
-            ("JSON mode", any(route.json_mode for route in self.routes)),
-        ]
+    def context_length(self) -> int | None:
+        """The longest context of a route, where each route takes less than its model; else None."""
+        lengths = [route.context_length for route in self.routes]
+        return max(length for length in lengths if length) if lengths and all(lengths) else None
 
     def node(self, family: Family) -> list[dict[str, str]]:
         """Return the picture's third station: the first provider, else the family's company."""

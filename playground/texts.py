@@ -1,64 +1,38 @@
-"""What a family's page says in its own words: one TOML file a family in playground/families/."""
+"""What a family's page says in its own words: the catalogue's texts with the figures in force."""
 
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-from routing.models import Family
+from playground.comparison import ModelRow
+from routing.catalog import load_families
+from routing.catalog.pages import PageTexts, Workload
 
-FOLDER = Path(__file__).parent / "families"
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What a family suits, in a title and a sentence."""
-
-    title: str
-    text: str
+WITH_FIGURES = ("choose", "good", "compares")
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A use and the prompt to begin with."""
-
-    title: str
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True)
-class FamilyTexts:
-    """The label and title of the page, whom the family fits, three workloads and four cases."""
-
-    label: str
-    title: str
-    fits: str
-    workloads: tuple[Workload, ...]
-    cases: tuple[Case, ...]
+def find_texts(row: ModelRow, figures: Mapping[str, str]) -> PageTexts:
+    """Return the family's texts with these figures in them; a family without a file gets what its row says of it."""
+    texts = _load_texts().get(row.family.slug) or _write_texts(row)
+    return replace(texts, **{name: getattr(texts, name).format_map(figures) for name in WITH_FIGURES})
 
 
 @cache
-def load_texts() -> dict[str, FamilyTexts]:
-    """Return family slug → texts; a KeyError or TypeError names a broken file's field."""
-    return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.toml"))}
+def _load_texts() -> dict[str, PageTexts]:
+    return {facts.slug: facts.page for facts in load_families()}
 
 
-def find_texts(family: Family) -> FamilyTexts:
-    """Return the family's texts; a family without a file gets what the catalogue says of it."""
-    return load_texts().get(family.slug) or FamilyTexts(
+def _write_texts(row: ModelRow) -> PageTexts:
+    family = row.family
+    best_for = family.best_for.replace("{", "(").replace("}", ")")
+    return PageTexts(
         label="A model route",
         title=f"{family.name} through the OpenAI SDK",
         fits=f"For developers who need: {family.best_for}.",
+        choose=f"When the work is one of these: {best_for}. Its context is {{context}} tokens.",
+        asked="my work",
+        good=f"It is listed for: {best_for}. It is rated {{reasoning}} for reasoning and {{coding}} for coding.",
+        compares="Try a prompt of your own on it and on another model, side by side in the Playground.",
         workloads=tuple(Workload(part.strip().capitalize(), "") for part in family.best_for.split(",")),
         cases=(),
-    )
-
-
-def _read(path: Path) -> FamilyTexts:
-    data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return FamilyTexts(
-        workloads=tuple(Workload(**each) for each in data.pop("workloads")),
-        cases=tuple(Case(**each) for each in data.pop("cases")),
-        **data,
     )

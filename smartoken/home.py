@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.templatetags.static import static
 
 from playground.comparison import list_rows, served_names
-from playground.samples import render_preview, render_samples
+from playground.samples import name_key, render_preview, render_samples
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -30,7 +30,11 @@ def home(request: HttpRequest) -> HttpResponse:
             {"name": "Fallback", "note": "priority 2"},
         ]
         context["preview"] = render_preview(row)
-        context["samples"] = render_samples(model=row.model.slug, base_url=settings.SMARTOKEN_URL)
+        context["samples"] = render_samples(
+            model=row.model.slug,
+            base_url=settings.SMARTOKEN_URL,
+            key=name_key(getattr(request, "membership", None)),
+        )
     return render(request, "smartoken/home.html", context)
 
 

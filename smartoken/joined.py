@@ -29,6 +29,7 @@ JOINED = {
     ),
     "js/documentation.js": ("vendor/htmx/htmx.min.js", "js/docs.js"),
     "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
+    "css/family.css": ("css/site.css", "css/models.css"),
     "css/prices.css": ("css/site.css", "css/pricing.css"),
     "css/usage.css": ("vendor/uplot/uPlot.min.css", "css/records.css", "css/charts.css"),
     "js/usage.js": ("vendor/uplot/uPlot.iife.min.js", "vendor/htmx/htmx.min.js", "js/charts.js", "js/filters.js"),

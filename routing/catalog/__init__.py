@@ -1,7 +1,7 @@
 """The catalogue: one TOML file a family, named by its slug.
 
-It holds what the site says of a family, its model with the first price, and the
-upstream a credential in the environment leads to. Prices are decimal texts in US
+It holds what the site says of a family, its model with the first price, the
+upstream a credential in the environment leads to, and the texts of its page. Prices are decimal texts in US
 dollars per 1M tokens, lengths are tokens. ``loader.py`` puts it into the database.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from routing.catalog.pages import PageTexts
 
 FOLDER = Path(__file__).parent
 
@@ -64,6 +66,7 @@ class FamilyFacts:
     best_for: str
     model: ModelFacts
     upstream: UpstreamFacts
+    page: PageTexts
 
 
 @cache
@@ -79,5 +82,6 @@ def _read_family(path: Path) -> FamilyFacts:
         slug=path.stem,
         model=ModelFacts(**data["model"]),
         upstream=UpstreamFacts(**data["upstream"]),
+        page=PageTexts.read(data["page"]),
         **{name: data[name] for name in ("name", "company", "position", "reasoning", "coding", "best_for")},
     )

@@ -6,7 +6,7 @@ import pytest
 from django.template import Context, Template
 from django.test import RequestFactory
 
-from playground.comparison import Question
+from playground.question import Question
 from smartoken.templatetags.page import names, price, tokens
 
 

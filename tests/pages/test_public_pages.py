@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import Counter
 from html import unescape
 
 import pytest
@@ -11,13 +12,15 @@ from django.test import Client, RequestFactory
 from django.utils.html import strip_tags
 from django.views.defaults import server_error
 
+from accounts import keys
+from accounts.models import Membership
 from billing import pricing
 from playground.samples import render_samples
-from playground.texts import load_texts
 from routing.catalog import load_families
 from routing.conformance import CHECKS, ERROR_CHECKS
-from routing.models import Family, Pool
+from routing.models import Family, Pool, Provider, Route, Upstream
 
+FIGURES = {"context", "longest", "input", "output", "reasoning", "coding"}
 SLUGS = [family.slug for family in load_families()]
 
 
@@ -85,12 +88,67 @@ def test_a_question_without_an_answer_says_so(client, catalogue):
     assert 'class="empty"' in html
 
 
+def test_models_are_filtered_by_what_they_carry_and_cost(client, catalogue):
+    assert names_in(read(client, "/models/?images=1&output=2000000")) == ["deepseek", "stepfun"]
+    assert names_in(read(client, "/models/?q=tencent")) == ["hunyuan"]
+
+
+def test_a_route_of_the_site_says_what_a_model_carries(client, catalogue):
+    add_route("minimax", images=True, tools=False)
+    assert "minimax" in names_in(read(client, "/models/?images=1"))
+    assert "minimax" not in names_in(read(client, "/models/?tools=1"))
+
+
+def test_a_page_names_who_receives_the_text_and_how_much_of_it(client, catalogue):
+    add_route("minimax", context_length=64_000)
+    html = read(client, "/models/minimax/")
+    assert "Somebody, Norway" in html
+    assert "64,000 tokens" in html
+
+
+def add_route(model, **fields):
+    provider = Provider.objects.create(slug="somebody", name="Somebody", country="Norway")
+    upstream = Upstream.objects.create(slug="theirs", provider=provider, base_url="https://somebody.example/v1")
+    Route.objects.create(pool=Pool.objects.get(model__slug=model), upstream=upstream, upstream_model="m", **fields)
+
+
 def test_each_family_speaks_for_itself():
-    texts = load_texts()
-    assert set(texts) == set(SLUGS)
-    assert all(len(each.workloads) == 3 and len(each.cases) == 4 for each in texts.values())
-    prompts = [case.prompt for each in texts.values() for case in each.cases]
-    assert len(set(prompts)) == len(prompts)
+    pages = [facts.page for facts in load_families()]
+    assert all(len(page.workloads) == 3 and len(page.cases) == 4 for page in pages)
+
+
+def test_no_two_families_share_a_sentence():
+    said = Counter(sentence for facts in load_families() for sentence in sentences(facts.page))
+    assert len(said) > 17 * 12
+    assert [sentence for sentence, times in said.items() if times > 1] == []
+
+
+def test_the_numbers_in_the_texts_are_the_familys_own():
+    """A text names figures in braces, which are filled in; prompts are the reader's, and keep theirs."""
+    for facts in load_families():
+        texts = " ".join(own_words(facts.page)).replace(facts.name, "")
+        assert not re.search(r"\d", texts.replace("per 1M tokens", "")), facts.slug
+        assert set(re.findall(r"{(\w+)}", texts)) <= FIGURES, facts.slug
+
+
+def test_texts_name_the_figures_in_force(client, catalogue):
+    pricing.set_price(model="internlm3", input_micros=330_000, cached_micros=75_000, output_micros=1_100_000)
+    html = read(client, "/models/internlm/")
+    assert "read long inputs at $0.33 per 1M tokens" in html
+    assert "It reads up to 200K tokens" in html
+
+
+def own_words(page):
+    works = [text for workload in page.workloads for text in (workload.title, workload.text)]
+    titles = [case.title for case in page.cases]
+    return [page.label, page.title, page.fits, page.choose, page.asked, page.good, page.compares, *works, *titles]
+
+
+def sentences(page):
+    """What the page says in whole sentences, prompts among them."""
+    texts = [page.fits, page.choose, page.good, page.compares, page.title]
+    texts += [workload.text for workload in page.workloads] + [case.prompt.strip() for case in page.cases]
+    return [part for text in texts for part in re.split(r"(?<=[.?!:;]) ", text) if len(part) > 25]
 
 
 def test_a_family_of_the_operators_own_has_a_page_too(client, catalogue):
@@ -135,6 +193,28 @@ def test_an_administrator_is_told_to_add_a_route(admin_client, catalogue):
     Pool.objects.get(model__slug="yi").delete()
     html = admin_client.get("/models/yi/").content.decode()
     assert "add a route" in html.lower()
+
+
+def test_an_administrator_is_led_to_the_pool(admin_client, catalogue, settings):
+    settings.DEMO = False
+    pool = Pool.objects.get(model__slug="pangu")
+    assert f'"/admin/routing/pool/{pool.pk}/change/"' in read(admin_client, "/models/pangu/")
+
+
+def test_samples_begin_with_the_readers_own_key(alice, catalogue):
+    member = Membership.objects.get(user__email="alice@example.com")
+    key, _ = keys.create_key(organization=member.organization, created_by=member.user, name="mine")
+    assert f"{key.prefix}…YOUR_SMARTOKEN_KEY" in read(alice, "/models/yi/")
+
+
+def test_questions_are_marked_up_as_such(client, catalogue):
+    html = read(client, "/models/yi/")
+    section = html.partition("https://schema.org/FAQPage")[2].partition("</section>")[0]
+    assert section.count('itemprop="name"') == section.count('itemprop="text"') == 7
+
+
+def test_where_a_visitor_came_from_is_in_the_way_to_an_account(client, catalogue):
+    assert 'href="/accounts/signup/?next=/playground/%3Fmodel%3Dinternlm3"' in read(client, "/models/internlm/")
 
 
 def test_an_unknown_family_is_not_found(client, catalogue):
