@@ -12,7 +12,9 @@ from django.views.decorators.http import require_safe
 from accounts.middleware import MemberRequest, membership_required
 from billing import money
 from billing.models import UsageRecord
+from playground import history
 from playground.choices import Choice, find_choice, list_choices
+from playground.history_views import read_id
 from playground.samples import name_key, render_samples
 from playground.standing import read_standing
 
@@ -55,7 +57,12 @@ def show(request: MemberRequest) -> HttpResponse:
     choices = list_choices()
     chosen, unknown = _find_asked(choices, request)
     standing = read_standing(request.membership)
+    conversation_id = read_id(request.GET.get("conversation", ""))
+    conversation = conversation_id and history.load(membership=request.membership, conversation_id=conversation_id)
     context = {
+        "conversation": conversation and {"id": conversation_id, **conversation},
+        "is_conversation_gone": "conversation" in request.GET and not conversation,
+        "keeps": history.is_kept(request.membership),
         "choices": choices,
         "chosen": chosen or choices[:1],
         "not_served": ", ".join(unknown)[:100],

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from playground import calls, docs_views, play, pricing_views, run, status_views, views
+from playground import calls, docs_views, history_views, play, pricing_views, run, status_views, views
 
 urlpatterns = [
     path("models/", views.model_list, name="models"),
@@ -15,5 +15,10 @@ urlpatterns = [
     path("playground/", play.show, name="playground"),
     path("playground/run/", run.run, name="playground_run"),
     path("playground/call/", calls.show_call, name="playground_call"),
+    path("playground/history/", history_views.show, name="playground_history"),
+    path("playground/history/save/", history_views.save, name="playground_history_save"),
+    path("playground/history/keep/", history_views.choose, name="playground_history_choose"),
+    path("playground/history/delete/", history_views.delete_all, name="playground_history_delete_all"),
+    path("playground/history/<uuid:pk>/delete/", history_views.delete, name="playground_history_delete"),
     path("playground/charge/<uuid:pk>/", play.show_charge, name="playground_charge"),
 ]

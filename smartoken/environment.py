@@ -67,6 +67,7 @@ SETTINGS = [
     Setting("SMARTOKEN_IDLE_SECONDS", float, 120.0, "Longest silence inside an answer."),
     Setting("SMARTOKEN_ANSWER_SECONDS", float, 1800.0, "Longest answer."),
     Setting("SMARTOKEN_CLIENT_STALL_SECONDS", float, 60.0, "How long a client may read nothing."),
+    Setting("PLAYGROUND_DAYS", int, 30, "How many days a Playground conversation is kept after its last answer."),
     Setting("USAGE_DAYS", int, 400, "How many days usage records are kept, at least 32. The ledger stays for good."),
     Setting("LOG_LEVEL", str, "WARNING", "DEBUG, INFO, WARNING or ERROR."),
     Setting("DEBUG", bool, False, "Django's debug pages. Never on a public address."),
@@ -185,6 +186,8 @@ def check_values() -> None:
     _check_alarm_emails()
     for name in ("SMARTOKEN_TERMS", "SMARTOKEN_SUPPORT"):
         text_place(name)
+    if not 1 <= env("PLAYGROUND_DAYS") <= 36_500:
+        raise _refuse("PLAYGROUND_DAYS", "write a number of days from 1 to 36500")
     if not 32 <= env("USAGE_DAYS") <= 36_500:
         raise _refuse("USAGE_DAYS", "write a number of days from 32 to 36500")
     for network in env("TRUSTED_PROXIES"):

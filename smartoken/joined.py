@@ -46,6 +46,8 @@ JOINED = {
         "js/play/page.js",
         "js/play/code.js",
         "js/play/link.js",
+        "js/play/kept.js",
+        "js/play/history.js",
     ),
     "css/playing.css": ("css/playground.css", "css/turns.css"),
     "css/guide.css": (
@@ -55,6 +57,7 @@ JOINED = {
         "css/charts.css",
         "css/styleguide.css",
     ),
+    "css/playing.css": ("css/playground.css", "css/turns.css", "css/history.css"),
     "css/documentation.css": ("css/docs.css", "css/docs-find.css"),
 }
 """Each joined file with its parts, in the order in which they are read."""

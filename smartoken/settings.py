@@ -113,6 +113,7 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
+PLAYGROUND_DAYS = env("PLAYGROUND_DAYS")
 USAGE_DAYS = env("USAGE_DAYS")
 
 # --- people ----------------------------------------------------------------
@@ -209,6 +210,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-mails": {"task": "billing.tasks.send_mails", "schedule": 60.0},
     "roll-up": {"task": "billing.tasks.roll_up", "schedule": 60.0},
     "reconcile-charges": {"task": "billing.tasks.reconcile_charges", "schedule": crontab(hour=4, minute=23)},
+    "forget-history": {"task": "playground.tasks.forget_history", "schedule": crontab(minute=41)},
     "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
     "read-balances": {"task": "routing.tasks.read_balances", "schedule": 900.0, "options": {"expires": 600}},
     "probe-upstreams": {"task": "routing.tasks.probe_upstreams", "schedule": 300.0, "options": {"expires": 200}},

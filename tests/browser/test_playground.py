@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.models import UsageRecord
+from playground.models import Conversation
 from routing.models import Route, UpstreamHealth
 from tests.browser.conftest import STATIC_FILES
 from tests.gateway.callers import eventually
@@ -220,3 +221,40 @@ def test_a_link_holds_what_is_typed_and_a_reload_keeps_it(open_page, member, wal
     page.get_by_label("Your message").fill("long " * 2000)
     page.get_by_role("button", name="Copy a link").click()
     expect(page.locator("#state")).to_contain_text("Too long for a link")
+
+
+# --- the history -------------------------------------------------------------
+
+
+def test_a_conversation_is_kept_reopened_continued_and_deleted(playground, add_route, upstream):
+    add_route("ok")
+    ask(playground, "Remember the river")
+    playground.wait_for_url("**/playground/?conversation=*")
+    playground.goto("/playground/")
+    playground.get_by_role("link", name="History").first.click()
+    playground.get_by_role("link", name="Remember the river").click()
+    expect(answer(playground)).to_contain_text("Hello from upstream")
+    ask(playground, "And then?")
+    expect(playground.locator("#state")).to_have_text("Answered")
+    said = [message["content"] for message in upstream.requests[-1].body["messages"]]
+    assert said == ["Remember the river", "Hello from upstream", "And then?"]
+    playground.get_by_role("link", name="History").first.click()
+    playground.get_by_role("button", name="Delete “Remember the river”").click()
+    expect(playground.get_by_text("Nothing yet.")).to_be_visible()
+    playground.keyboard.press("Escape")
+    expect(playground.get_by_role("dialog")).to_be_hidden()
+    playground.reload()
+    expect(playground.get_by_text("not in your history any more")).to_be_visible()
+
+
+def test_nothing_is_kept_when_the_history_is_off(playground, add_route, member):
+    add_route("ok")
+    playground.get_by_role("link", name="History").first.click()
+    playground.get_by_role("switch").click()
+    expect(playground.get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    playground.keyboard.press("Escape")
+    ask(playground)
+    expect(playground.locator("#state")).to_have_text("Answered")
+    playground.get_by_role("link", name="History").first.click()
+    expect(playground.get_by_text("Nothing is kept.")).to_be_visible()
+    assert not Conversation.objects.filter(user=member.user).exists()

@@ -191,6 +191,10 @@ class Visitor:
         content = json.dumps(chat_body(body))
         return Reply(httpx.post(f"{self.url}{self.PATH}", headers=headers, content=content, timeout=30))
 
+    def post(self, path: str, content: Any) -> Any:
+        """Post JSON as the page does; return the answer's."""
+        return httpx.post(f"{self.url}{path}", headers=self.headers, json=content, timeout=30).json()
+
     def open(self, **body: Any) -> RawClient:
         """Ask on a bare socket, that may be closed at any time."""
         return RawClient(self, path=self.PATH, **body)

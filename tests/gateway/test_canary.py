@@ -1,12 +1,15 @@
 """What a client writes, and what it is answered, is stored nowhere and logged nowhere."""
 
 import logging
+from uuid import UUID
 
 import pytest
 from django.apps import apps
 from django.core import mail
 
 from billing.models import UsageRecord
+from playground import history
+from playground.models import Conversation
 from tests.gateway.callers import eventually
 
 CANARY = "The canary of Wuhan sings 7f3a at 05:40."
@@ -18,7 +21,7 @@ def nothing_is_kept(caplog, settings, transactional_db):
     caplog.set_level(logging.DEBUG)
     settings.ALARM_EMAILS = ["root@example.com"]
     yield
-    for model in apps.get_models():
+    for model in apps.get_models():  # the Playground's history too: what it keeps is encrypted
         for row in model.objects.values():
             stored = [bytes(value) if isinstance(value, memoryview) else value for value in row.values()]
             assert CANARY.lower() not in str(stored).lower(), model
@@ -55,3 +58,13 @@ def test_a_question_on_the_playground(visitor, add_route, member, behaviour):
     add_route(behaviour)
     visitor.ask(messages=MESSAGES)
     assert eventually(lambda: UsageRecord.objects.filter(organization=member.organization).first())
+
+
+def test_a_history_that_is_kept_and_one_that_is_off(visitor, member):
+    asked = {"conversation": {"columns": [{"model": CANARY, "messages": MESSAGES[1:]}]}}
+    kept = visitor.post("/playground/history/save/", asked)
+    assert history.load(membership=member, conversation_id=UUID(kept["id"]))["columns"][0]["messages"] == MESSAGES[1:]
+    history.delete_all(membership=member)
+    history.choose(membership=member, keeps=False)
+    assert visitor.post("/playground/history/save/", asked) == {"id": None}
+    assert not Conversation.objects.filter(user=member.user).exists()

@@ -99,6 +99,13 @@ class Answer {
   }
 }
 
+function showOldAnswer(log, model, text) {
+  const parts = addTurn(log, "answer");
+  parts.model.textContent = model;
+  parts.text.id = `answer-${(answerCount += 1)}`;
+  showMarkdown(parts.text, text);
+}
+
 function countTokens(usage) {
   const cached = usage.prompt_tokens_details?.cached_tokens;
   const reasoning = usage.completion_tokens_details?.reasoning_tokens;

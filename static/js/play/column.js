@@ -107,6 +107,16 @@ class Column {
     this.onEnd(this);
   }
 
+  // Show what was said another time.
+  restore(messages) {
+    this.messages = messages;
+    this.parts.empty.hidden = messages.length > 0;
+    for (const { role, content } of messages) {
+      if (role === "user") showQuestion(addTurn(this.parts.log, "user"), content);
+      else showOldAnswer(this.parts.log, this.model, content);
+    }
+  }
+
   clear() {
     this.messages = [];
     this.outcome = "";

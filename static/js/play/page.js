@@ -90,6 +90,7 @@ function showState() {
   playButtons.stop.querySelector("span").textContent = running > 1 ? "Stop all" : "Stop";
   playButtons.fresh.hidden = false;
   byId("state").textContent = running ? "Answering…" : describeOutcome();
+  if (!running) document.dispatchEvent(new Event("play:ended"));
 }
 
 function describeOutcome() {
@@ -107,6 +108,7 @@ function startAnew() {
   for (const column of columns) column.clear();
   playButtons.fresh.hidden = true;
   byId("state").textContent = "";
+  document.dispatchEvent(new Event("play:anew"));
   promptField.focus();
 }
 

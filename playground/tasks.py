@@ -1,0 +1,16 @@
+"""What Celery does for the Playground; it can run twice or not at all."""
+
+import logging
+
+from celery import shared_task
+
+from playground import history
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="playground.tasks.forget_history")
+def forget_history() -> None:
+    """Delete conversations that are older than they are kept."""
+    if number := history.forget_old():
+        logger.info("forgot %d conversations", number)
