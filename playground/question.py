@@ -100,9 +100,8 @@ class Question:
             and row.family.reasoning >= self.reasoning
             and row.family.coding >= self.coding
             and row.carries.issuperset(self.needs)
-            and all(
-                not most or (prices and prices[place] <= most) for place, most in enumerate((self.input, self.output))
-            )
+            and _is_within(row, "input_micros", self.input)
+            and _is_within(row, "output_micros", self.output)
             and all(word in row.words for word in self.q.lower().split())
         )
 
