@@ -18,8 +18,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, zip_longest
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts.keys import KeyRecord
 from billing import budgets, locks, money, rows
 from billing.budgets import KeyLimits
@@ -151,11 +149,16 @@ class Admissions:
         if missing:
             self._limits.update(budgets.open_windows(missing, skip_locked=skip_locked))
 
-    @transaction.atomic
     def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
+        with rows.guarded_batch() as batch:
+            return self._decide_in(batch, requests, is_replay, skip_locked)
+
+    def _decide_in(
+        self, batch: rows.Batch, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool
+    ) -> list[Decision]:
         limits = {request.id: self._limits[request.key.id] for request in requests if request.key.id in self._limits}
         if is_replay:
-            rows.set_guards()
+            batch.open()
             limits |= _find_held_limits([request.id for request in requests])
         ids = {id_ for own in limits.values() for id_ in own.ids}
         if not ids:
@@ -163,14 +166,15 @@ class Admissions:
         queries = [locks.limits_query(ids, skip_locked)]
         if is_replay:
             queries.append(locks.holds_query([request.id for request in requests], skip_locked=False))
-        (found, *held), now = rows.run_guarded(queries)
+        (found, *held), now = batch.lock(queries)
         locked, known = locks.read_limits(found), locks.read_holds(held[0]) if held else {}
         claims = Claims([(request.key.id, request.claim) for request in requests if request.claim], now)
         decisions: dict[UUID, Decision] = {}
         for request in _take_turns(requests):
             own_limits = limits.get(request.id)
             decisions[request.id] = self._decide(request, own_limits, locked, known.get(request.id), claims, now)
-        self._write([decision for decision in decisions.values() if isinstance(decision, Admission)], claims)
+        admissions = [decision for decision in decisions.values() if isinstance(decision, Admission)]
+        batch.write(self._insert(admissions, claims))
         return [decisions[request.id] for request in requests]
 
     def _decide(
@@ -217,13 +221,14 @@ class Admissions:
     ) -> Admission:
         return Admission(request, self._process, limits, amount, output_limit, now, _left(own))
 
-    def _write(self, admissions: list[Admission], claims: Claims) -> None:
+    def _insert(self, admissions: list[Admission], claims: Claims) -> list[rows.Statement]:
+        """Insert the holds; return what adds them to their limits."""
         inserted = insert_holds(admissions, Hold.State.OPEN)
         changes = locks.LimitChanges()
         for row in inserted:
             changes.add(row[1:4], held=row[4])
         claims.write([row[0] for row in inserted])
-        changes.write()
+        return changes.statements()
 
 
 def _find_held_limits(ids: Sequence[UUID]) -> dict[UUID, KeyLimits]:

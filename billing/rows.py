@@ -6,20 +6,24 @@ stores ids and times.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections, transaction
+from psycopg.pq import TransactionStatus
 
 Rows = list[tuple[Any, ...]]
 Statement = tuple[str, Sequence[Any]]
 """A text and its parameters."""
 
 
+@cache
 def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
@@ -28,7 +32,7 @@ def adapt(value: Any) -> Any:
     """Return the value as the database takes it in a parameter."""
     if isinstance(value, dict | list):
         return json.dumps(value)
-    if isinstance(value, UUID | datetime) and connection.vendor == "sqlite":
+    if isinstance(value, UUID | datetime) and not is_postgresql():
         return value.hex if isinstance(value, UUID) else connection.ops.adapt_datetimefield_value(value)
     return value
 
@@ -50,6 +54,8 @@ def values_list(rows: Sequence[Sequence[Any]], types: Sequence[str] = ()) -> tup
 
 def execute(sql: str, parameters: Iterable[Any] = ()) -> Rows:
     """Run one statement; return its rows, none where it gives none."""
+    if is_postgresql():
+        return execute_all([(sql, tuple(parameters))])[-1]
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
         return cursor.fetchall() if cursor.description else []
@@ -65,12 +71,30 @@ def execute_all(statements: Sequence[Statement]) -> list[Rows]:
     if not statements:
         return []
     sql, parameters = "; ".join(sql for sql, _ in statements), [one for _, own in statements for one in own]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        found = [cursor.fetchall() if cursor.description else []]
-        while cursor.nextset():
-            found.append(cursor.fetchall() if cursor.description else [])
-        return found
+    return _run(sql, parameters)
+
+
+def _run(sql: str, parameters: Sequence[Any]) -> list[Rows]:
+    """Run statements on PostgreSQL.
+
+    Django's own cursor costs more than a short statement, and is made for each. It is left out
+    where it has nothing to do: no transaction of its own to guard, nobody who listens.
+    """
+    own = connections[DEFAULT_DB_ALIAS]
+    if own.connection is None or own.in_atomic_block or own.execute_wrappers or own.queries_logged:
+        with own.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return _fetch(cursor.cursor)
+    with own.wrap_database_errors:
+        return _fetch(own.connection.cursor().execute(sql, parameters))
+
+
+def _fetch(cursor: Any) -> list[Rows]:
+    """Return the rows of each result of psycopg's cursor; its ``description`` would make an object a column."""
+    found = [cursor.fetchall() if cursor.pgresult.nfields else []]
+    while cursor.nextset():
+        found.append(cursor.fetchall() if cursor.pgresult.nfields else [])
+    return found
 
 
 def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = "") -> Rows:
@@ -138,12 +162,68 @@ def set_guards() -> None:
         execute(GUARDS)
 
 
-def run_guarded(statements: Sequence[Statement]) -> tuple[list[Rows], datetime]:
-    """Set the guards, run the statements that lock, and read the clock behind them; return their rows, and now."""
-    if not is_postgresql():
-        return execute_all(statements), datetime.now(UTC)
-    _, *found, [[now]] = execute_all([(GUARDS, ()), *statements, (CLOCK, ())])
-    return found, now
+class Batch:
+    """A guarded transaction in few round trips: BEGIN goes with what locks, COMMIT with what is written last.
+
+    Where it is part of another transaction, or on SQLite, that one begins and ends it.
+    """
+
+    def __init__(self, *, is_own: bool) -> None:
+        self._is_own = is_own
+
+    def open(self) -> None:
+        """Begin without locking anything yet."""
+        if is_postgresql():
+            execute_all(self._opening())
+
+    def lock(self, queries: Sequence[Statement]) -> tuple[list[Rows], datetime]:
+        """Run the queries that lock, and read the clock behind them; return their rows, and now."""
+        if not is_postgresql():
+            return execute_all(queries), read_clock()
+        opening = self._opening()
+        *found, [[now]] = execute_all([*opening, *queries, (CLOCK, ())])
+        return found[len(opening) :], now
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Run the last statements, and commit."""
+        execute_all([*statements, ("COMMIT", ())] if self._is_own else statements)
+
+    def end(self) -> None:
+        """Commit, where ``write`` was not reached."""
+        if self._is_own and _status() == TransactionStatus.INTRANS:
+            execute("COMMIT")
+
+    def roll_back(self) -> None:
+        if self._is_own and _status() in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            with suppress(DatabaseError, InterfaceError):
+                execute("ROLLBACK")
+
+    def _opening(self) -> list[Statement]:
+        begins = self._is_own and _status() == TransactionStatus.IDLE
+        return [("BEGIN", ()), (GUARDS, ())] if begins else [(GUARDS, ())]
+
+
+def _status() -> TransactionStatus:
+    own = connections[DEFAULT_DB_ALIAS]
+    own.ensure_connection()
+    status: TransactionStatus = own.connection.info.transaction_status
+    return status
+
+
+@contextmanager
+def guarded_batch() -> Iterator[Batch]:
+    """Run a batch of the ledger in a transaction; whatever is raised rolls it back."""
+    if not is_postgresql() or connection.in_atomic_block:
+        with transaction.atomic():
+            yield Batch(is_own=False)
+        return
+    batch = Batch(is_own=True)
+    try:
+        yield batch
+        batch.end()
+    except BaseException:
+        batch.roll_back()
+        raise
 
 
 def make_durable() -> None:

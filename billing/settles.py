@@ -19,8 +19,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from billing import idempotency, locks, money, rollups, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow
@@ -121,30 +119,30 @@ class Outcome:
     left: dict[str, int | None]
 
 
-@transaction.atomic
 def settle_batch(
     settlements: Sequence[Settlement], *, is_replay: bool = False, skip_locked: bool = False
 ) -> list[Outcome | Deferred]:
     """Return the outcome of each settlement, in their order, committed."""
-    ready, limits, holds, now = _lock(settlements, skip_locked)
-    recorded = _find_records([s.id for s in ready if s.id not in holds])
-    batch = _Batch(limits, recorded, now)
-    outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
-    batch.write()
+    with rows.guarded_batch() as transaction:
+        ready, limits, holds, now = _lock(transaction, settlements, skip_locked)
+        recorded = _find_records([s.id for s in ready if s.id not in holds])
+        batch = _Batch(limits, recorded, now)
+        outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
+        transaction.write(batch.write())
     return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
 
 
 def _lock(
-    settlements: Sequence[Settlement], skip_locked: bool
+    transaction: rows.Batch, settlements: Sequence[Settlement], skip_locked: bool
 ) -> tuple[Sequence[Settlement], dict[int, LimitRow], dict[UUID, HoldRow], datetime]:
     """Lock limits, then holds; return the settlements that can be settled now, what is locked, and the time."""
     ids = {id_ for settlement in settlements for id_ in settlement.admission.limits.ids}
     limits_query = locks.limits_query(ids, skip_locked)
     if not skip_locked:
         holds_query = locks.holds_query([s.id for s in settlements], skip_locked)
-        (limits, holds), now = rows.run_guarded([limits_query, holds_query])
+        (limits, holds), now = transaction.lock([limits_query, holds_query])
         return settlements, locks.read_limits(limits), locks.read_holds(holds), now
-    [found], _ = rows.run_guarded([limits_query])
+    [found], _ = transaction.lock([limits_query])
     free = locks.read_limits(found)
     ready = [s for s in settlements if all(id_ in free for id_ in s.admission.limits.ids)]
     own = locks.lock_holds([s.id for s in ready], skip_locked=True)
@@ -219,13 +217,14 @@ class _Batch:
         ]
         return max(0, min(covered))
 
-    def write(self) -> None:
+    def write(self) -> list[rows.Statement]:
+        """Write what was decided; return the statements that are to be the last."""
         changes = locks.LimitChanges()
         settled = self._end_holds(changes) + self._insert_missing(changes)
         self._end_claims([settlement for settlement, _ in settled])
         for settlement, hold, more in self.late:
             self._write_adjustment(settlement, hold, more, changes)
-        rows.execute_all([*self._inserts(settled), *changes.statements()])
+        return [*self._inserts(settled), *changes.statements()]
 
     def _end_holds(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
         if not self.ending:

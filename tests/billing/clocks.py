@@ -10,6 +10,6 @@ from billing import rows
 
 def set_clock(patch: pytest.MonkeyPatch, read: Callable[[], datetime]) -> None:
     """Let the database tell the time that ``read`` tells."""
-    run_guarded = rows.run_guarded
+    lock = rows.Batch.lock
     patch.setattr(rows, "read_clock", read)
-    patch.setattr(rows, "run_guarded", lambda statements: (run_guarded(statements)[0], read()))
+    patch.setattr(rows.Batch, "lock", lambda batch, queries: (lock(batch, queries)[0], read()))

@@ -49,17 +49,18 @@ def ledger(cutter, monkeypatch) -> Any:
 
 
 def count_statements(cutter: Cutter, batch: Callable[[], Any]) -> int:
-    """Return how many statements a batch takes: one transaction or more, from BEGIN to COMMIT."""
+    """Return how many round trips a batch takes: one transaction or more, from BEGIN to COMMIT."""
     with cutter.noting() as statements:
         batch()
-    assert (statements[0], statements[-1]) == ("BEGIN", "COMMIT")
+    assert statements[0].startswith("BEGIN")
+    assert statements[-1].endswith("COMMIT")
     return len(statements)
 
 
 def cut_everywhere(cutter: Cutter, batch: Callable[[], Any]) -> Any:
     """Run the batch once for each place at which its connection can be cut; give what it returned."""
     places = list(product(range(count_statements(cutter, batch)), (False, True)))
-    assert len(places) >= 10
+    assert len(places) >= 6
     for number, (index, behind) in enumerate(places, 1):
         cutter.cut_at(index, behind=behind)
         yield f"{'behind' if behind else 'before'} statement {index}", batch()
