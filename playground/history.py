@@ -97,9 +97,9 @@ def list_entries(
     return found[:PAGE], found[PAGE - 1].id if len(found) > PAGE else None
 
 
-def delete(*, membership: Membership, conversation_id: UUID) -> None:
-    """Delete one; once more is as good as once."""
-    _own(membership).filter(pk=conversation_id).delete()
+def delete(*, membership: Membership, conversation_id: UUID) -> bool:
+    """Delete one; tell whether it was there."""
+    return _own(membership).filter(pk=conversation_id).delete()[0] > 0
 
 
 def delete_all(*, membership: Membership) -> int:

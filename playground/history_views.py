@@ -4,7 +4,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -62,7 +62,8 @@ def choose(request: MemberRequest) -> HttpResponse:
 @membership_required
 @require_POST
 def delete(request: MemberRequest, pk: UUID) -> HttpResponse:
-    history.delete(membership=request.membership, conversation_id=pk)
+    if not history.delete(membership=request.membership, conversation_id=pk):
+        raise Http404("There is no such conversation in your history.")
     return redirect("playground_history")
 
 

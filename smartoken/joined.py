@@ -49,7 +49,6 @@ JOINED = {
         "js/play/kept.js",
         "js/play/history.js",
     ),
-    "css/playing.css": ("css/playground.css", "css/turns.css"),
     "css/guide.css": (
         "vendor/uplot/uPlot.min.css",
         "css/site.css",

@@ -21,6 +21,7 @@ from accounts.models import Membership, User
 from billing import ledger, pricing
 from billing.models import TopUp, UsageRecord
 from billing.money import NANOS
+from playground import history
 
 PEOPLE = ("visitor", "member", "owner", "stranger")
 """Nobody signed in; a plain member and the owner of the organization; the owner of another organization."""
@@ -70,7 +71,7 @@ PAGES = {
     "playground_history_save": _page(302, 405, 405, 405),
     "playground_history_choose": _page(302, 405, 405, 405),
     "playground_history_delete_all": _page(302, 405, 405, 405),
-    "playground_history_delete": _page(302, 405, 405, 405, pk="record"),
+    "playground_history_delete": _page(302, 405, 405, 405, pk="conversation"),
     "playground_charge": _page(*SIGNED_IN, pk="record"),
     "stripe_webhook": _page(404, 404, 404, 404),
     "admin_setup": _page(410, 410, 410, 410, token="used"),
@@ -191,13 +192,15 @@ def make_place() -> Place:
         paid_at=timezone.now(),
     )
     record = _write_records(owner, key)
-    owners = ["Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator"]
+    conversation = history.save(membership=owner, content=CONVERSATION)
+    owners = ["Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator", "Do zebras sleep?"]
     return Place(
         people={"visitor": None} | {name: User.objects.get(pk=user.pk) for name, user in users.items()},
         arguments={
             "key": str(key.pk),
             "record": str(record.pk),
             "top_up": str(top_up.pk),
+            "conversation": str(conversation),
             "month": f"{timezone.now():%Y-%m}",
         },
         marks=["Zebra Works", "zebra-owner@", *owners],
@@ -205,6 +208,7 @@ def make_place() -> Place:
     )
 
 
+CONVERSATION = {"columns": [{"model": "kimi", "messages": [{"role": "user", "content": "Do zebras sleep?"}]}]}
 ATTEMPTS = [
     {"route": "Moonshot AI · kimi-api · kimi", "outcome": "skipped", "reason": "cooldown"},
     {
