@@ -76,7 +76,7 @@ def _write_error(code: str, kind: ErrorKind) -> str:
     retry = "yes, SDKs do by themselves" if kind.may_retry else "no: the same request would be refused again"
     note = NOTES.get(code, "")
     if code in ("insufficient_quota", "budget_exceeded"):
-        retry = "see below"
+        retry = "only where `x-should-retry` is `true`"
     lines = [f"### `{code}`", "", f"- **Cause:** {kind.message}", f"- **Cure:** {kind.cure}", f"- **Retry:** {retry}."]
     return "\n".join([*lines, *(["", note] if note else [])])
 
