@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.forms import BaseForm
 from django.http import HttpRequest
 
-from accounts.invitations import accept_invitation, is_invited
+from accounts.invitations import accept_invitation, is_invited, may_join
 from accounts.members import create_organization
 from accounts.models import Membership, Organization, User
 from billing import ledger, money
@@ -66,13 +66,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def save_user(
         self, request: HttpRequest, user: AbstractBaseUser, form: BaseForm, commit: bool = True
     ) -> AbstractBaseUser:
-        """Make the user and their organization, both or none."""
+        """Make the user and their organization, both or none; an invited one joins that which waits for them."""
         assert isinstance(user, User)
         email = form.cleaned_data["email"] = form.cleaned_data["email"].lower()
         try:
             with transaction.atomic():
                 super().save_user(request, user, form, commit=commit)
-                create_organization(owner=user)
+                if not may_join(email=email):
+                    create_organization(owner=user)
         except IntegrityError:
             # The same address signed up between this form's check and now: answered as if it had been there.
             raise ImmediateHttpResponse(prevent_enumeration(request, email=email)) from None

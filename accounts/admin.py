@@ -284,13 +284,25 @@ class APIKeyAdmin(ReadOnlyAdmin):
 KEY_TABLES = ((UsageRecord, "usage"), (Limit, "budget windows"))
 
 
+class InvitationForm(forms.ModelForm):
+    """An invitation to sign up: one for an address."""
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()
+        if Invitation.objects.filter(email__iexact=email, organization=None).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("This address has an invitation: change when that expires.")
+        return email
+
+
 @admin.register(Invitation)
 class InvitationAdmin(RowAdmin):
-    list_display = ("email", "created_at", "expires_at", "accepted_at")
+    form = InvitationForm
+    list_display = ("email", "organization", "created_at", "expires_at", "accepted_at")
+    list_select_related = ("organization",)
     ordering = ("-pk",)
     search_fields = ("email__startswith",)
-    fields = ("email", "expires_at", "created_at", "accepted_at")
-    readonly_fields = ("created_at", "accepted_at")
+    fields = ("email", "expires_at", "organization", "role", "invited_by", "created_at", "accepted_at")
+    readonly_fields = ("organization", "role", "invited_by", "created_at", "accepted_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # An invitation is for one address; another address is another invitation.
@@ -298,10 +310,6 @@ class InvitationAdmin(RowAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"expires_at": timezone.now() + timedelta(days=INVITATION_DAYS)}
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        obj.email = obj.email.lower()
-        super().save_model(request, obj, form, change)
 
 
 class ActionFilter(admin.SimpleListFilter):

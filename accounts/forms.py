@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django import forms
 from django.utils import timezone
 
-from accounts.models import APIKey, Organization, User
+from accounts.models import APIKey, Membership, Organization, User
 from billing import money
 from billing.budgets import local_midnight
 from routing.models import Family
@@ -161,6 +161,17 @@ def _family_choices(chosen: list[str]) -> list[tuple[str, str]]:
     return [(family.slug, family.name) for family in served.distinct()]
 
 
+class InviteForm(forms.Form):
+    """Who is invited, and as what."""
+
+    email = forms.EmailField(label="E-mail address", widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    role = forms.ChoiceField(choices=[("member", "Member"), ("admin", "Admin"), ("owner", "Owner")])
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Membership.Role.choices)
+
+
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User
@@ -176,7 +187,7 @@ class OrganizationForm(forms.ModelForm):
     low_balance_nanos = USDField(
         label="Low balance in USD",
         placeholder="never",
-        help_text="Owners and admins get a mail when less than this is available. Empty: never.",
+        help_text="Owners get a mail when less than this is available. Empty: never.",
     )
 
     class Meta:

@@ -3,8 +3,12 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit
-from accounts.models import Membership, Organization, User
+from accounts import audit, keys
+from accounts.models import APIKey, Membership, Organization, User
+
+
+class MemberError(ValueError):
+    """A change of members that can't be; the message is for people."""
 
 
 @transaction.atomic
@@ -22,9 +26,62 @@ def create_organization(*, owner: User, name: str = "", actor: str = "") -> Orga
 
 def find_membership(*, user: User, organization_id: int | None = None) -> Membership | None:
     """Return the user's membership in that organization, else the oldest of theirs in an open one."""
+    return choose_membership(list_memberships(user=user), organization_id)
+
+
+def choose_membership(memberships: list[Membership], organization_id: int | None) -> Membership | None:
+    """Return the membership in that organization, else the first."""
+    chosen = (each for each in memberships if each.organization_id == organization_id)
+    return next(chosen, memberships[0] if memberships else None)
+
+
+def list_memberships(*, user: User) -> list[Membership]:
+    """Return a person's memberships in open organizations, oldest first."""
     memberships = user.memberships.select_related("organization").filter(organization__closed_at=None)
-    chosen = memberships.filter(organization=organization_id).first() if organization_id else None
-    return chosen or memberships.order_by("created_at", "pk").first()
+    return list(memberships.order_by("created_at", "pk"))
+
+
+@transaction.atomic
+def set_role(*, membership: Membership, role: str, actor: str) -> None:
+    """Give a member another role. Raises MemberError where nobody would own the organization."""
+    _lock(membership)
+    before = audit.read_stored(membership)
+    if role != Membership.Role.OWNER:
+        _keep_owner(membership)
+    Membership.objects.filter(pk=membership.pk).update(role=role)
+    membership.role = role
+    audit.record_changed(membership, before=before, actor=actor)
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership, actor: str) -> int:
+    """End a membership and revoke the person's keys; return how many. Raises MemberError for the last owner."""
+    _lock(membership)
+    _keep_owner(membership)
+    own = APIKey.objects.filter(
+        organization=membership.organization_id,
+        created_by=membership.user_id,
+        kind=APIKey.Kind.STANDARD,
+        revoked_at=None,
+    )
+    revoked = list(own)
+    for key in revoked:
+        keys.revoke_key(key=key, actor=actor)
+    audit.record_deleted(membership, actor=actor)
+    Membership.objects.filter(pk=membership.pk).delete()
+    return len(revoked)
+
+
+def _lock(membership: Membership) -> None:
+    """Let changes of an organization's members take turns, so that two can't take its last owners."""
+    Organization.objects.select_for_update(no_key=True).get(pk=membership.organization_id)
+
+
+def _keep_owner(membership: Membership) -> None:
+    owners = Membership.objects.filter(organization=membership.organization_id, role=Membership.Role.OWNER)
+    is_owner = owners.filter(pk=membership.pk).exists()
+    if is_owner and not owners.exclude(pk=membership.pk).filter(user__is_active=True).exists():
+        raise MemberError("An organization needs an owner: make somebody else one first.")
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Gives each request of a signed-in person the membership they act in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +11,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from accounts.members import find_membership
+from accounts.invitations import list_waiting
+from accounts.members import choose_membership, list_memberships
 from accounts.models import Membership, User
 
 SESSION_KEY = "organization"
+OWNERS = (Membership.Role.OWNER,)
+LEADERS = (Membership.Role.OWNER, Membership.Role.ADMIN)
 
 
 class MemberRequest(HttpRequest):
@@ -22,17 +25,20 @@ class MemberRequest(HttpRequest):
 
     user: User
     membership: Membership
+    memberships: list[Membership]
 
 
 class OrganizationMiddleware(MiddlewareMixin):
-    """Sets ``request.membership``: the one the session names, else the oldest; None for everybody else."""
+    """Sets ``request.membership``: the one the session names, else the oldest; None for everybody else.
+
+    ``request.memberships`` are all of them. Error pages show both, and must not ask the database.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
-        membership = None
-        if request.user.is_authenticated:
-            chosen = request.session.get(SESSION_KEY)
-            membership = find_membership(user=request.user, organization_id=chosen)
-        request.membership = membership  # type: ignore[attr-defined]
+        found = list_memberships(user=request.user) if request.user.is_authenticated else []
+        chosen = request.session.get(SESSION_KEY) if found else None
+        request.memberships = found  # type: ignore[attr-defined]
+        request.membership = choose_membership(found, chosen)  # type: ignore[attr-defined]
 
 
 def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -46,7 +52,8 @@ def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., 
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         membership = getattr(request, "membership", None)
         if membership is None:
-            return render(request, "accounts/no_organization.html", status=403)
+            waiting = list_waiting(user=request.user)  # type: ignore[arg-type]
+            return render(request, "accounts/no_organization.html", {"waiting": waiting}, status=403)
         with timezone.override(ZoneInfo(membership.organization.time_zone)):
             return view(request, *args, **kwargs)
 
@@ -54,20 +61,27 @@ def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., 
 
 
 def wallet_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let in who may see the organization's money: its owner and admins."""
-    return _not_for_members(view, "billing/wallet_closed.html")
+    """Let in who may see the organization's money: its owners."""
+    return _only_for(OWNERS, view, "billing/wallet_closed.html")
+
+
+def owner_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let in who decides about the organization's members: its owners."""
+    return _only_for(OWNERS, view, "accounts/members_closed.html")
 
 
 def audit_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Let in who may see what others changed: the organization's owner and admins."""
-    return _not_for_members(view, "accounts/audit_closed.html")
+    """Let in who may see what others changed: the organization's owners and admins."""
+    return _only_for(LEADERS, view, "accounts/audit_closed.html")
 
 
-def _not_for_members(view: Callable[..., HttpResponseBase], closed: str) -> Callable[..., HttpResponseBase]:
+def _only_for(
+    roles: Collection[str], view: Callable[..., HttpResponseBase], closed: str
+) -> Callable[..., HttpResponseBase]:
     @membership_required
     @wraps(view)
     def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.membership.role == Membership.Role.MEMBER:
+        if request.membership.role not in roles:
             return render(request, closed, status=403)
         return view(request, *args, **kwargs)
 

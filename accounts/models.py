@@ -94,12 +94,29 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """Lets one address sign up while SIGNUP=invited."""
+    """Lets one address sign up while SIGNUP=invited; one of an organization also lets its person join.
 
-    email = models.EmailField(unique=True)
+    The link of an organization's invitation holds a secret of which only the digest is stored.
+    """
+
+    email = models.EmailField()
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="invitations")
+    role = models.CharField(max_length=10, choices=Membership.Role, default=Membership.Role.MEMBER)
+    digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    invited_by = models.CharField(max_length=254, blank=True, default="", help_text="The address of who invited.")
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["email"], condition=models.Q(organization=None), name="one_invitation_to_sign_up"
+            ),
+            models.UniqueConstraint(
+                fields=["email", "organization"], condition=models.Q(accepted_at=None), name="one_open_invitation"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email

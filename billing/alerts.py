@@ -38,9 +38,11 @@ def lift_alerts() -> None:
 
 
 def list_alerts(*, membership: Membership, kinds: Iterable[str] = Kind.values) -> list[Alert]:
-    """Return the open alerts that concern a member, of a limit the gravest: own keys', and whose it is the wallet's."""
+    """Return the open alerts that concern a member, of a limit the gravest: own keys', and an owner the wallet's."""
     alerts = Alert.objects.filter(organization=membership.organization_id, lifted_at=None, kind__in=list(kinds))
     alerts = alerts.filter(Q(limit__ends_at=None) | Q(limit__ends_at__gt=rows.read_clock()))
+    if membership.role != Membership.Role.OWNER:
+        alerts = alerts.exclude(kind=Kind.LOW_BALANCE)
     if membership.role == Membership.Role.MEMBER:
         alerts = alerts.filter(limit__key__in=APIKey.objects.visible_to(membership))
     gravest = {alert.limit_id: alert for alert in alerts.select_related("limit__key").order_by("raised_at", "pk")}

@@ -1,4 +1,4 @@
-"""Mails about alerts: each once, to the owners and admins of the organization.
+"""Mails about alerts: each once, to the owners of the organization; those of budgets to its admins too.
 
 1. An alert is claimed by a guarded update of its ``mailed_at``: whoever moves it sends.
 2. A mail that could not be sent gives its claim back, and is tried again the next time.
@@ -76,7 +76,9 @@ def _write(alert: Alert) -> mail.EmailMessage:
 
 
 def _recipients(alert: Alert) -> list[str]:
-    roles = (Membership.Role.OWNER, Membership.Role.ADMIN)
+    roles = [Membership.Role.OWNER]
+    if alert.kind != Alert.Kind.LOW_BALANCE:  # the wallet is the owners'
+        roles.append(Membership.Role.ADMIN)
     people = Membership.objects.filter(organization=alert.organization_id, role__in=roles, user__is_active=True)
     return list(people.order_by("pk").values_list("user__email", flat=True))
 

@@ -27,7 +27,7 @@ class Standing:
         """Return code → what to do on this page, with a link where one helps."""
         cures = {code: {"text": kind.cure} for code, kind in ERRORS.items()}
         cures["broken_off"] = {"text": "What had come is kept above. Try again."}
-        ask = {"text": "Ask an owner or admin of the organization."}
+        ask = {"text": "Ask an owner of the organization."}
         cures["insufficient_quota"] = (
             {"text": "", "address": reverse("wallet"), "label": "Add credit to the wallet"}
             if self.may_see_wallet
@@ -46,13 +46,14 @@ def read_standing(membership: Membership) -> Standing:
     wallet = get_wallet(organization=membership.organization)
     is_wallet_empty = (wallet.free_nanos or 0) <= 0
     may_edit = membership.role != Membership.Role.MEMBER
+    may_see_wallet = membership.role == Membership.Role.OWNER
     key = APIKey.objects.filter(organization=membership.organization, kind=APIKey.Kind.PLAYGROUND).first()
     if key is None:
-        return Standing(is_wallet_empty, may_edit)
+        return Standing(is_wallet_empty, may_see_wallet)
     address = reverse("key", args=[key.pk]) if may_edit else ""
     if key.state != "active":
-        return Standing(is_wallet_empty, may_edit, key.state, address)
+        return Standing(is_wallet_empty, may_see_wallet, key.state, address)
     for name, budget in zip(("daily", "monthly"), usage.read_budgets(keys=[key])[key.pk], strict=True):
         if budget.limit is not None and budget.spent >= budget.limit:
-            return Standing(is_wallet_empty, may_edit, "spent", address, name, budget.ends_at)
-    return Standing(is_wallet_empty, may_edit, key_address=address)
+            return Standing(is_wallet_empty, may_see_wallet, "spent", address, name, budget.ends_at)
+    return Standing(is_wallet_empty, may_see_wallet, key_address=address)

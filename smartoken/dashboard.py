@@ -30,7 +30,7 @@ def show(request: MemberRequest) -> HttpResponse:
     membership = request.membership
     latest = usage.list_records(membership=membership, size=LATEST).rows
     keys = APIKey.objects.visible_to(membership).filter(kind=APIKey.Kind.STANDARD, revoked_at=None)
-    may_see_wallet = membership.role != Membership.Role.MEMBER
+    may_see_wallet = membership.role == Membership.Role.OWNER
     context = {
         "wallet": ledger.get_wallet(organization=membership.organization) if may_see_wallet else None,
         "spent": usage.sum_spent(membership=membership),

@@ -83,7 +83,8 @@ def test_a_persons_flags(root, member, told):
 
 def test_an_invitation_and_its_end(root, told):
     post(root, url("accounts_invitation_add"), email="New@b.co", expires_at_0="2030-01-01", expires_at_1="00:00:00")
-    assert told() == [("invitation.create", {}, {"email": "new@b.co", "expires_at": "2030-01-01T00:00:00+00:00"})]
+    given = {"email": "new@b.co", "role": "member", "expires_at": "2030-01-01T00:00:00+00:00"}
+    assert told() == [("invitation.create", {}, given)]
     post(root, url("accounts_invitation_delete", Invitation.objects.get().pk), post="yes")
     assert [action for action, _, _ in told()] == ["invitation.delete"]
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from accounts import keys, people
+from accounts import invitations, keys, people
 from accounts.models import Membership, User
 from billing import ledger, pricing
 from billing.models import TopUp, UsageRecord
@@ -94,6 +94,15 @@ PAGES = {
     "statement": _page(*NOT_MEMBERS, month="month"),
     "statement_csv": _page(*NOT_MEMBERS, month="month"),
     "audit": _page(*NOT_MEMBERS),
+    "members": _page(*NOT_MEMBERS),
+    "member": _page(302, 403, 200, 404, pk="membership"),
+    "member_role": _page(302, 403, 405, 405, pk="membership"),
+    "invitation_withdraw": _page(302, 403, 405, 405, pk="waiting"),
+    "leave": _page(*SIGNED_IN),
+    "organization_switch": _page(302, 405, 405, 405),
+    "organization_new": _page(302, 405, 405, 405),
+    "invitation_accept": _page(302, 405, 405, 405, pk="waiting"),
+    "invitation": _page(410, 410, 410, 410, secret="nobody-knows-it"),
     "settings": _page(*SIGNED_IN),
     # a person's own account, by allauth
     "account_login": _page(*SIGNED_OUT),
@@ -193,7 +202,11 @@ def make_place() -> Place:
     )
     record = _write_records(owner, key)
     conversation = history.save(membership=owner, content=CONVERSATION)
-    owners = ["Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator", "Do zebras sleep?"]
+    waiting, _ = invitations.invite(
+        organization=organization, email="zebra-invited@example.com", role="admin", invited_by=owner.user
+    )
+    owners = ["zebra-invited", "Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator"]
+    owners.append("Do zebras sleep?")
     return Place(
         people={"visitor": None} | {name: User.objects.get(pk=user.pk) for name, user in users.items()},
         arguments={
@@ -201,6 +214,8 @@ def make_place() -> Place:
             "record": str(record.pk),
             "top_up": str(top_up.pk),
             "conversation": str(conversation),
+            "membership": str(plain.memberships.get().pk),
+            "waiting": str(waiting.pk),
             "month": f"{timezone.now():%Y-%m}",
         },
         marks=["Zebra Works", "zebra-owner@", *owners],

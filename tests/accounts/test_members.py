@@ -1,0 +1,221 @@
+"""Who joins an organization, in which role, and how they leave it."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from accounts import invitations, keys, members
+from accounts.models import APIKey, AuditEntry, Invitation, Membership, User
+
+
+def invite(client, email="dora@example.com", role="member"):
+    """Fill in the form; return the page that follows."""
+    return client.post("/console/members/", {"email": email, "role": role}, follow=True).content.decode()
+
+
+def link_in(html):
+    return re.search(r"http://\S+?(/invitations/[\w-]+/)", html)[1]
+
+
+@pytest.fixture
+def owner(alice, sign_in):
+    return sign_in(alice)
+
+
+@pytest.fixture
+def dora(db, sign_in):
+    """Somebody with a confirmed address and no organization."""
+    user = User.objects.create_user("dora@example.com")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    return sign_in(Membership(user=user))
+
+
+def test_the_link_is_shown_once_where_there_is_no_mail(owner, settings):
+    settings.MAIL_CONFIGURED = False
+    assert "/invitations/" in invite(owner)
+    assert "/invitations/" not in owner.get("/console/members/").content.decode().replace("/members/invitations/", "")
+    assert mail.outbox == []
+
+
+def test_the_link_goes_out_by_mail(owner, settings):
+    settings.MAIL_CONFIGURED = True
+    html = invite(owner)
+    assert mail.outbox[0].to == ["dora@example.com"]
+    assert link_in(mail.outbox[0].body) == link_in(html)
+
+
+def test_an_invited_person_joins_once(owner, dora, alice):
+    link = link_in(invite(owner, role="admin"))
+    assert dora.post(link).url == "/console/"
+    joined = Membership.objects.get(user__email="dora@example.com")
+    assert (joined.organization, joined.role) == (alice.organization, "admin")
+    assert dora.get("/console/").status_code == 200
+    assert dora.get(link).status_code == 410
+
+
+def test_only_the_invited_address_can_join(owner, bob, sign_in):
+    link = link_in(invite(owner))
+    page = sign_in(bob).get(link).content.decode()
+    assert "not among your confirmed addresses" in page
+    assert sign_in(bob).post(link).status_code == 410
+    assert bob.user.memberships.count() == 1
+
+
+def test_an_address_that_is_not_confirmed_cannot_join(owner, dora):
+    EmailAddress.objects.update(verified=False)
+    assert dora.post(link_in(invite(owner))).status_code == 410
+
+
+@pytest.mark.parametrize("end", ["expired", "withdrawn", "replaced"])
+def test_a_link_that_is_over_says_so(owner, dora, end):
+    link = link_in(invite(owner))
+    if end == "expired":
+        Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    elif end == "withdrawn":
+        owner.post(f"/console/members/invitations/{Invitation.objects.get().pk}/withdraw/")
+    else:
+        invite(owner)
+    assert "can't be used" in dora.get(link).content.decode()
+    assert dora.post(link).status_code == 410
+
+
+def test_the_secret_is_not_stored(owner):
+    secret = link_in(invite(owner)).split("/")[2]
+    assert secret not in str(Invitation.objects.values()) + str(AuditEntry.objects.values())
+
+
+@pytest.mark.parametrize(
+    ("email", "problem"), [("alice@example.com", "member already"), ("no", "valid"), ("", "required")]
+)
+def test_who_cannot_be_invited_is_told_at_the_field(owner, email, problem):
+    html = invite(owner, email=email)
+    assert problem in html
+    assert f'value="{email}"' in html or not email
+
+
+def test_a_new_person_signs_up_into_the_organization_alone(owner, visitor, mailed_link, alice, settings):
+    settings.SIGNUP = "invited"
+    link = link_in(invite(owner))
+    visitor.sign_up("dora@example.com", next=link)
+    assert visitor.confirm(mailed_link()).endswith(link)
+    visitor.client.post(link)
+    assert [each.organization for each in Membership.objects.filter(user__email="dora@example.com")] == [
+        alice.organization
+    ]
+
+
+def test_who_has_no_organization_sees_what_waits(owner, dora, alice):
+    invite(owner)
+    page = dora.get("/console/")
+    assert page.status_code == 403
+    assert "invites you to" in page.content.decode()
+    dora.post(f"/invitations/{Invitation.objects.get().pk}/accept/")
+    assert dora.get("/console/").status_code == 200
+
+
+def test_who_waits_for_nothing_makes_an_organization_of_their_own(dora):
+    dora.post("/console/organization/new/")
+    dora.post("/console/organization/new/")
+    assert Membership.objects.get().role == "owner"
+
+
+def test_a_role_is_changed_and_told(owner, carol):
+    owner.post(f"/console/members/{carol.pk}/role/", {"role": "admin"})
+    carol.refresh_from_db()
+    assert carol.role == "admin"
+    entry = AuditEntry.objects.order_by("pk").last()
+    assert (entry.action, entry.before, entry.after) == ("member.update", {"role": "member"}, {"role": "admin"})
+
+
+def test_who_is_removed_loses_access_and_keys_at_once(owner, carol, sign_in):
+    key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    browser = sign_in(carol)
+    assert browser.get("/console/keys/").status_code == 200
+    owner.post(f"/console/members/{carol.pk}/remove/")
+    assert browser.get("/console/keys/").status_code == 403
+    assert APIKey.objects.get(pk=key.pk).revoked_at
+
+
+def test_a_member_leaves(carol, sign_in):
+    sign_in(carol).post("/console/leave/")
+    assert not Membership.objects.filter(pk=carol.pk).exists()
+
+
+def test_the_last_owner_stays(owner, alice):
+    owner.post(f"/console/members/{alice.pk}/role/", {"role": "member"})
+    owner.post(f"/console/members/{alice.pk}/remove/")
+    page = owner.post("/console/leave/", follow=True).content.decode()
+    assert "needs an owner" in page
+    alice.refresh_from_db()
+    assert alice.role == "owner"
+
+
+@pytest.mark.parametrize("role", ["admin", "member"])
+def test_others_decide_nothing(alice, carol, sign_in, role):
+    Membership.objects.filter(pk=carol.pk).update(role=role)
+    browser = sign_in(carol)
+    assert browser.get("/console/members/").status_code == 403
+    for address in (f"{alice.pk}/remove/", f"{carol.pk}/role/"):
+        assert browser.post(f"/console/members/{address}", {"role": "owner"}).status_code == 403
+    assert browser.get("/console/wallet/").status_code == 403
+
+
+def test_another_organizations_members_are_not_found(owner, bob):
+    for address in (f"{bob.pk}/remove/", f"{bob.pk}/role/"):
+        assert owner.post(f"/console/members/{address}", {"role": "member"}).status_code == 404
+
+
+def test_a_person_switches_between_organizations(owner, alice, bob, sign_in):
+    Membership.objects.create(user=alice.user, organization=bob.organization, role="member")
+    assert f"Switch to {bob.organization.name}" in owner.get("/console/").content.decode()
+    owner.post("/console/organization/", {"organization": bob.organization_id})
+    assert owner.get("/console/").context["request"].membership.organization == bob.organization
+
+
+def test_nobody_switches_to_where_they_do_not_belong(owner, alice, bob):
+    owner.post("/console/organization/", {"organization": bob.organization_id})
+    assert owner.get("/console/").context["request"].membership.organization == alice.organization
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_owners_who_remove_each_other_leave_one(alice, bob):
+    second = Membership.objects.create(user=bob.user, organization=alice.organization, role="owner")
+
+    def remove(membership):
+        try:
+            members.remove_member(membership=membership, actor="test")
+        except members.MemberError:
+            pass
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(remove, [alice, second]))
+    assert Membership.objects.filter(organization=alice.organization, role="owner").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_link_used_twice_at_once_joins_once(alice, bob):
+    EmailAddress.objects.update(verified=True)
+    _, secret = invitations.invite(
+        organization=alice.organization, email=bob.user.email, role="member", invited_by=alice.user
+    )
+    invitation = invitations.find_by_secret(secret)
+
+    def join(_):
+        try:
+            return invitations.join(invitation=invitation, user=bob.user)
+        except invitations.InvitationError:
+            return None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        joined = [membership for membership in pool.map(join, range(4)) if membership]
+    assert len(joined) == 1
