@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-PARTS = ("floor", "gateway", "stream", "concurrency", "money")
+PARTS = ("floor", "gateway", "stream", "concurrency", "money", "pages", "growth")
 
 
 class OneLineParser(argparse.ArgumentParser):

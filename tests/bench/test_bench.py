@@ -41,6 +41,9 @@ def bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ["money", "--steps", "0"],
         ["money", "--steps", "many"],
         ["money", "--records", "-1"],
+        ["pages", "--records", "0"],
+        ["growth", "--records", "10,5"],
+        ["growth", "--records", "0,,5"],
     ],
 )
 def test_a_wrong_argument_is_told_in_one_line(arguments):
@@ -131,6 +134,26 @@ def test_what_is_added_is_told_beside_the_upstream_itself():
     assert [(row["what"], row["system"]) for row in rows] == [(k, s) for k in kinds for s in ("direct", "floor")]
     assert all(isinstance(row[name], float) for row in rows for name in ("p50_ms", "added_p99_ms", "rss_mb"))
     assert isinstance(rows[-1]["added_gap_p99_ms"], float)
+
+
+@pytest.mark.slow
+def test_every_page_answers_beside_usage_records():
+    told = bench("pages", "--records", "500", "--runs", "1", "--json")
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert report["missing"] == []
+    assert {"/", "/models/", "/console/", "/console/usage/?status=failed"} <= {row["page"] for row in report["rows"]}
+    assert all(row["p50_ms"] > 0 and row["kb"] > 0 for row in report["rows"])
+
+
+@pytest.mark.slow
+def test_growth_tells_a_row_for_each_step():
+    told = bench("growth", "--records", "0,300,600", "--runs", "1", "--seconds", "0.2", "--connections", "2", "--json")
+    assert told.returncode == 0, told.stderr
+    rows = json.loads(told.stdout)["rows"]
+    assert [row["records"] for row in rows] == [0, 300, 600]
+    figures = (*FIGURES, "dashboard_ms", "usage_ms", "wallet_ms", "forget_ms_per_1000")
+    assert all(row[name] >= 0 for row in rows for name in figures)
 
 
 @pytest.mark.slow
