@@ -34,6 +34,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "answers_hours": round(idempotency.KEPT.total_seconds() / 3600),
         "reasoning_minutes": reasoning.KEPT_SECONDS // 60,
         "usage_days": settings.USAGE_DAYS,
+        "playground_days": settings.PLAYGROUND_DAYS,
         "refusal_days": retention.REFUSALS_KEPT.days,
         "session_days": settings.SESSION_COOKIE_AGE // 86400,
         "pays_by_card": bool(settings.STRIPE_SECRET_KEY and settings.STRIPE_WEBHOOK_SECRET),

@@ -44,8 +44,9 @@ def test_a_site_that_serves_nothing_sends_nothing(client, db):
 
 
 def test_retention_is_what_the_settings_say(client, catalogue, settings):
-    settings.USAGE_DAYS = 77
-    assert "for 77 days" in read(client)
+    settings.USAGE_DAYS, settings.PLAYGROUND_DAYS = 77, 11
+    page = read(client)
+    assert "for 77 days" in page and "for 11 days after their last answer" in page
 
 
 @pytest.mark.parametrize(("name", "path"), [("TERMS", "/terms/"), ("SUPPORT", "/support/")])
