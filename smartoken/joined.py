@@ -43,6 +43,7 @@ JOINED = {
         "js/play/markdown.js",
         "js/play/answer.js",
         "js/play/column.js",
+        "js/play/images.js",
         "js/play/page.js",
         "js/play/code.js",
         "js/play/link.js",

@@ -258,3 +258,44 @@ def test_nothing_is_kept_when_the_history_is_off(playground, add_route, member):
     playground.get_by_role("link", name="History").first.click()
     expect(playground.get_by_text("Nothing is kept.")).to_be_visible()
     assert not Conversation.objects.filter(user=member.user).exists()
+
+
+# --- images ------------------------------------------------------------------
+
+SHRINKS = """async ([width, height]) => {
+  const canvas = Object.assign(document.createElement("canvas"), {width, height});
+  canvas.getContext("2d").fillRect(0, 0, width, height);
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  const data = new DataTransfer();
+  data.items.add(new File([blob], "large.png", {type: "image/png"}));
+  document.getElementById("prompt").dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, cancelable: true}));
+}"""
+SIZE = """async (url) => {
+  const image = new Image(); image.src = url; await image.decode(); return [image.naturalWidth, image.naturalHeight];
+}"""
+
+
+def test_an_image_goes_to_the_models_that_see(open_page, member, wallet, add_route, upstream):
+    add_route("ok", family="deepseek")
+    add_route("ok", family="kimi", images=False)
+    page = open_page(membership=member)
+    page.goto("/playground/?model=deepseek&model=kimi")
+    page.evaluate(SHRINKS, [4000, 1000])
+    expect(page.get_by_role("img", name="large.png")).to_be_visible()
+    page.locator("#images").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"x"})
+    expect(page.get_by_text("notes.txt is no PNG, JPEG, WebP or GIF image.")).to_be_visible()
+    ask(page, "What is it?")
+    expect(page.locator("#state")).to_have_text("2 answered")
+    contents = [request.body["messages"][-1]["content"] for request in upstream.requests]
+    (seen,) = [content for content in contents if content != "What is it?"]
+    assert page.evaluate(SIZE, seen[1]["image_url"]["url"]) == [1568, 392]
+    expect(columns(page).nth(1)).to_contain_text("does not see images: it gets the text alone")
+    expect(columns(page).nth(0).get_by_role("img", name="Image sent")).to_be_visible()
+
+
+def test_an_image_is_taken_away_again_and_four_are_the_most(playground):
+    for _ in range(5):
+        playground.evaluate(SHRINKS, [10, 10])
+    expect(playground.get_by_text("A message takes 4 images")).to_be_visible()
+    playground.get_by_role("button", name="Remove large.png").first.click()
+    expect(playground.locator("#attached img")).to_have_count(3)

@@ -6,8 +6,15 @@ let lastCall = "";
 
 function describeCall() {
   const [column] = columns;
-  const message = { role: "user", content: promptField.value.trim() || "Say hello in three languages." };
-  return column.bodyOf(message, readParameters());
+  const message = composeMessage(promptField.value.trim() || "Say hello in three languages.");
+  const body = column.bodyOf(message, readParameters());
+  return { ...body, messages: body.messages.map(cutImages) };
+}
+
+// The code shows no picture: none needs to be sent to write it.
+function cutImages({ role, content }) {
+  if (typeof content === "string") return { role, content };
+  return { role, content: content.map((part) => (part.type === "text" ? part : { type: part.type, image_url: {} })) };
 }
 
 function showCallSoon() {

@@ -45,7 +45,9 @@ class Column {
   async ask(message, parameters) {
     const asked = { message, parameters };
     this.parts.empty.hidden = true;
-    showQuestion(addTurn(this.parts.log, "user"), message.content);
+    const turn = addTurn(this.parts.log, "user");
+    showQuestion(turn, message.content);
+    turn.note.hidden = this.choice.sees || typeof message.content === "string";
     jumpToEnd(this.parts.log); // who has just sent wants to see the answer
     await this.answer(asked);
   }
@@ -76,7 +78,8 @@ class Column {
   bodyOf(message, { system, reasoning_effort: effort, ...parameters }) {
     const first = system ? [{ role: "system", content: system }] : [];
     const thinking = effort && this.choice.thinks ? { reasoning_effort: effort } : {};
-    return { model: this.model, messages: [...first, ...this.messages, message], ...parameters, ...thinking };
+    const said = this.choice.sees ? [...this.messages, message] : [...this.messages, message].map(leaveOutImages);
+    return { model: this.model, messages: [...first, ...said], ...parameters, ...thinking };
   }
 
   retry(answer, asked) {
@@ -127,9 +130,9 @@ class Column {
 
 // A message's content is a text, or a list of parts with images.
 function showQuestion(parts, content) {
-  const list = typeof content === "string" ? [{ type: "text", text: content }] : content;
-  parts.text.textContent = list.filter((part) => part.type === "text").map((part) => part.text).join("\n");
-  for (const part of list.filter((each) => each.type === "image_url")) {
+  parts.text.textContent = textOf(content);
+  for (const part of typeof content === "string" ? [] : content) {
+    if (part.type !== "image_url") continue;
     const image = document.createElement("img");
     Object.assign(image, { src: part.image_url.url, alt: "Image sent with the message", className: "thumb" });
     parts.images.append(image);

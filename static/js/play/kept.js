@@ -6,7 +6,7 @@ let keeping = Promise.resolve(); // one after another, so that no conversation i
 function keepConversation() {
   const conversation = {
     system: byId("system").value.trim(),
-    columns: columns.map(({ model, messages }) => ({ model, messages: messages.map(leaveOutImages) })),
+    columns: columns.map(({ model, messages }) => ({ model, messages: messages.map(markImages) })),
   };
   if (!conversation.columns.some((column) => column.messages.length)) return;
   const body = () => JSON.stringify({ id: keptId, conversation });
@@ -16,7 +16,8 @@ function keepConversation() {
   });
 }
 
-function leaveOutImages({ role, content }) {
+// The history says where an image was, and keeps none.
+function markImages({ role, content }) {
   if (typeof content === "string") return { role, content };
   return { role, content: content.map((part) => (part.type === "text" ? part : { type: part.type })) };
 }

@@ -32,8 +32,7 @@ byId("share").addEventListener("click", async () => {
 });
 
 function lastPrompt() {
-  const content = columns[0].messages.findLast((message) => message.role === "user")?.content ?? "";
-  return typeof content === "string" ? content : content.find((part) => part.type === "text")?.text ?? "";
+  return textOf(columns[0].messages.findLast((message) => message.role === "user")?.content ?? "");
 }
 
 // The tab remembers its models, parameters and what is typed; an address that says something goes before.

@@ -71,14 +71,23 @@ function readParameters() {
 }
 
 async function sendToAll(text) {
-  const message = { role: "user", content: text };
+  const message = composeMessage(text);
   const parameters = readParameters();
+  const pictures = attached;
   promptField.value = "";
+  dropAttached();
   await Promise.all(columns.map((column) => column.ask(message, parameters)));
   const isAnswered = columns.some((column) => column.messages.includes(message));
-  if (!isAnswered && !promptField.value) promptField.value = text; // what was typed is kept
+  if (!isAnswered && !promptField.value) giveBack(text, pictures);
   if (!document.activeElement || document.activeElement === document.body) promptField.focus({ preventScroll: true });
   document.dispatchEvent(new Event("play:answered"));
+}
+
+// Nothing was answered: what was typed and attached is kept.
+function giveBack(text, pictures) {
+  promptField.value = text;
+  attached = pictures;
+  showAttached();
 }
 
 // Said once when an answer begins and once when it ends, not for each word of it.
@@ -121,6 +130,7 @@ playForm.addEventListener("submit", (event) => {
   const text = promptField.value.trim();
   if (text) sendToAll(text);
   else promptField.focus();
+  byId("image-problem").textContent = !text && attached.length ? "Say what to do with the image." : "";
 });
 promptField.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
