@@ -3,12 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from smartoken import dashboard, home, operator_texts, privacy, styleguide
+from smartoken import crawlers, dashboard, home, operator_texts, privacy, styleguide
 from smartoken.setup import admin_setup
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("favicon.ico", home.favicon),
+    path("robots.txt", crawlers.robots, name="robots"),
+    path("sitemap.xml", crawlers.sitemap, name="sitemap"),
+    path("llms.txt", crawlers.llms, name="llms"),
     path("privacy/", privacy.show, name="privacy"),
     path("terms/", operator_texts.terms, name="terms"),
     path("support/", operator_texts.support, name="support"),

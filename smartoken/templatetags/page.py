@@ -119,6 +119,12 @@ def dots(value: int, best: int = 5) -> str:
 
 
 @register.simple_block_tag
+def keep(content: str) -> str:
+    """Keep what is drawn inside, blocks of other templates too: ``{% keep as title %}…{% endkeep %}``."""
+    return content
+
+
+@register.simple_block_tag
 def question(content: str, text: str, *names: str) -> SafeString:
     """Fold an answer under its question, marked up for search engines; ``{}`` in the question is the next name.
 

@@ -51,6 +51,9 @@ WITHOUT_TOTP = (302, 404, 404, 404)
 
 PAGES = {
     "home": _page(*ANYONE),
+    "robots": _page(*ANYONE),
+    "sitemap": _page(*ANYONE),
+    "llms": _page(*ANYONE),
     "models": _page(*ANYONE),
     "model": _page(*ANYONE, slug="internlm"),
     "pricing": _page(*ANYONE),
