@@ -51,6 +51,11 @@ class Breakdown:
     buckets: list[Bucket]
     groups: list[tuple[Any, Sums]]
 
+    @property
+    def last(self) -> datetime:
+        """The last instant that counts."""
+        return self.until - timedelta(microseconds=1)
+
 
 def break_down(*, membership: Membership, filters: UsageFilter, by: str = "model") -> Breakdown:
     """Return the usage that matches, in time and by model, key, member or status; without a start: of 30 days."""

@@ -58,6 +58,11 @@ class Group:
     share: float
 
 
+def choose_measure(breakdown: Breakdown) -> str:
+    """Return usd, or requests where nothing was charged."""
+    return "usd" if any(sums.charge_nanos for _, sums in breakdown.groups) else "requests"
+
+
 def draw_chart(breakdown: Breakdown, names: dict[Any, str], *, measure: str, zone: ZoneInfo) -> Chart:
     """Return the chart of a breakdown; ``measure`` is usd or requests, ``names`` are those of its values."""
 

@@ -18,7 +18,7 @@ from billing import exports, ledger, statements
 from billing import usage as records
 from billing.attempts import read_attempts
 from billing.breakdown import break_down
-from billing.charts import draw_chart, list_groups, read_names
+from billing.charts import choose_measure, draw_chart, list_groups, read_names
 from billing.filters import PROBLEMS, UsageFilter
 from billing.forms import UsageFilterForm, read_id
 from billing.models import UsageRecord
@@ -71,10 +71,10 @@ def _broken_down(membership: Membership, filters: UsageFilter, group: str) -> di
     zone, by = ZoneInfo(membership.organization.time_zone), "model" if group in ("", "day") else group
     breakdown = break_down(membership=membership, filters=filters, by=by)
     names = read_names(membership=membership, by=by, values=[value for value, _ in breakdown.groups])
-    counts_alone = by == "status" or filters.status in PROBLEMS
+    measure = "requests" if by == "status" or filters.status in PROBLEMS else choose_measure(breakdown)
     return {
         "breakdown": breakdown,
-        "chart": draw_chart(breakdown, names, measure="requests" if counts_alone else "usd", zone=zone),
+        "chart": draw_chart(breakdown, names, measure=measure, zone=zone),
         "total": add_up(sums for _, sums in breakdown.groups),
         "groups": list_groups(breakdown, names, by=group, zone=zone) if group else [],
     }

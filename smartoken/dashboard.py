@@ -13,7 +13,7 @@ from accounts.middleware import MemberRequest, membership_required
 from accounts.models import APIKey, Membership
 from billing import alerts, ledger, usage
 from billing.breakdown import break_down
-from billing.charts import draw_chart, list_groups
+from billing.charts import choose_measure, draw_chart, list_groups
 from billing.filters import UsageFilter
 from billing.sums import add_up
 from playground.samples import Sample, render_samples
@@ -49,7 +49,7 @@ def _spend(membership: Membership) -> dict[str, Any]:
     zone = ZoneInfo(membership.organization.time_zone)
     breakdown = break_down(membership=membership, filters=UsageFilter())
     return {
-        "chart": draw_chart(breakdown, {}, measure="usd", zone=zone),
+        "chart": draw_chart(breakdown, {}, measure=choose_measure(breakdown), zone=zone),
         "total": add_up(sums for _, sums in breakdown.groups),
         "groups": list_groups(breakdown, {}, by="model", zone=zone),
     }

@@ -180,3 +180,18 @@ def test_a_page_asks_few_questions(alice, record, django_assert_max_num_queries,
     with django_assert_max_num_queries(20):
         alice.get(f"/console/usage/{query}")
     assert UsageRecord.objects.count() == 60
+
+
+def test_where_nothing_was_charged_the_chart_counts(alice, record):  # noqa: F811
+    record(charge_nanos=0)
+    chart = alice.get("/console/usage/").context["chart"]
+    assert (chart.measure, [one.total for one in chart.series]) == ("requests", ["1"])
+
+
+def test_a_plain_member_opens_own_requests_alone(owner, carol, record):  # noqa: F811
+    user = User.objects.get(email="carol@example.com")
+    own, _ = keys.create_key(organization=owner.organization, created_by=user, name="carols")
+    others, hers = record(), record(key=own)
+    assert carol.get(f"/console/usage/{others.pk}/").status_code == 404
+    assert carol.get(f"/console/usage/{hers.pk}/").status_code == 200
+    assert "There is no request" in text(carol.get("/console/usage/", {"id": str(others.pk)}))
