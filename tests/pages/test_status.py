@@ -89,7 +89,7 @@ def test_a_resting_provider_is_named(client, kimi):
     UpstreamHealth.objects.create(upstream=kimi, rests_until=timezone.now() + timedelta(seconds=90))
     page = read(client)
     assert "No model can be reached now" in page
-    assert re.search(rf"{kimi.provider.name}: cooling down for (89|90) s", page)
+    assert re.search(rf"{kimi.provider.name}: cooling down for (89|90)&nbsp;s", page)
 
 
 def test_a_rest_beside_a_healthy_route_leaves_the_model_reachable(kimi):
