@@ -227,6 +227,8 @@ class APIKeyAdmin(ReadOnlyAdmin):
         "may_see_wallet",
         "expires_at",
         "revoked_at",
+        "previous_prefix",
+        "previous_until",
         "created_at",
         "rows",
     )

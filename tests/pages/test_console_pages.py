@@ -309,7 +309,7 @@ def test_the_wallet_is_closed_to_plain_members(owner):
     client.force_login(carol)
     response = client.get("/console/wallet/")
     assert response.status_code == 403
-    assert "shown to its owner and admins" in response.content.decode()
+    assert "shown to the owners of" in response.content.decode()
 
 
 def test_the_owner_names_the_organization_and_its_zone(alice, owner):

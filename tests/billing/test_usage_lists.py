@@ -1,0 +1,50 @@
+"""Lists of usage records are read along an index, however many there are."""
+
+import pytest
+from django.db import connection
+
+from accounts.models import Membership
+from billing.filters import UsageFilter
+from billing.usage import ORDERS, Order
+from tests.services import DATABASE
+
+pytestmark = pytest.mark.skipif(DATABASE == "sqlite", reason="only PostgreSQL explains it in these words")
+
+
+@pytest.fixture
+def owner(make_key, alice) -> Membership:
+    return Membership.objects.get(user=alice, organization_id=make_key().organization_id)
+
+
+def explain(owner: Membership, filters: UsageFilter, order: Order = Order.NEWEST) -> str:
+    """Return how PostgreSQL reads a page where there are many records."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off")
+    return filters.records(owner).order_by(f"-{ORDERS[order][0]}", "-id")[:51].explain()
+
+
+def test_the_newest_are_read_in_their_order(owner):
+    assert "usage_by_organization" in explain(owner, UsageFilter())
+
+
+@pytest.mark.parametrize("status", ["failed", "aborted"])
+def test_what_went_wrong_is_read_by_itself(owner, status):
+    plan = explain(owner, UsageFilter(status=status))
+    assert "usage_problems" in plan and "Sort" not in plan
+
+
+def test_the_dearest_are_read_in_their_order(owner):
+    plan = explain(owner, UsageFilter(), Order.DEAREST)
+    assert "usage_by_charge" in plan and "Sort" not in plan
+
+
+def test_a_keys_requests_are_read_in_their_order(owner):
+    key = owner.organization.keys.get()
+    plan = explain(owner, UsageFilter(key=key.pk))
+    assert "usage_by_key" in plan and "Sort" not in plan
+
+
+def test_a_plain_members_own_need_no_join(owner):
+    owner.role = Membership.Role.MEMBER
+    plan = explain(owner, UsageFilter())
+    assert "accounts_apikey" not in plan
