@@ -51,6 +51,23 @@ class Inspector:
         found = [f"{name} {place}: {wrong}" for place, wrong in self._look(name, path, status)]
         return list(dict.fromkeys(found))
 
+    def find_barriers(self, path: str) -> list[str]:
+        """Return what axe finds on a page on a wide screen, in both themes."""
+        self._resize(1440)
+        found: list[str] = []
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            self.page.goto(path)
+            found += [f"{theme}: {violation}" for violation in self.page.evaluate(AXE)]
+        return found
+
+    def measure(self, path: str, width: int) -> str:
+        """Return what is wider than the screen on a page, or nothing."""
+        self._resize(width)
+        self.page.goto(path)
+        wide = self.page.evaluate("document.documentElement.scrollWidth") > width
+        return f"{path} {width} scrolls sideways: {self.page.evaluate(WIDER)}" if wide else ""
+
     def _look(self, name: str, path: str, status: int) -> Iterator[tuple[str, str]]:
         yield from self._open(path, 360, status)
         yield from self._fit(name, 360, themes_with_axe=("light",))
