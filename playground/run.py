@@ -6,6 +6,7 @@ and the wallet hold for it as for any other.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
@@ -25,8 +26,14 @@ from routing.ids import make_request_id
 from routing.requests import check_chat, parse_chat
 from routing.runtime import Runtime
 
+MOST_RUNNING = 6
+"""Answers a person may have at once in this process: three side by side, and as many that were just stopped."""
 QUEUED_PIECES = 8
 """Reads of the provider, 128 KB each at the most."""
+
+
+running: Counter[int | None] = Counter()
+"""Person → answers that run for them; touched by the one event loop alone."""
 
 
 class PageClient:
@@ -127,7 +134,9 @@ async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
         check_rate(await runtime.rates.hit(key))
         client = PageClient()
         call = _read_call(request, request_id, key, runtime)
-        return await _start(Journey(runtime, call, client), client)
+        if running[key.user_id] >= MOST_RUNNING:
+            raise GatewayError("rate_limit_exceeded", "So many of your answers are still running: stop one first.")
+        return await _start(Journey(runtime, call, client), client, key.user_id)
 
 
 def _read_call(request: HttpRequest, request_id: UUID, key: KeyRecord, runtime: Runtime) -> Call:
@@ -153,9 +162,9 @@ def _find_key(request: HttpRequest) -> KeyRecord:
     return build_record(key, user=request.user)
 
 
-async def _start(journey: Journey, client: PageClient) -> HttpResponseBase:
+async def _start(journey: Journey, client: PageClient, user_id: int | None) -> HttpResponseBase:
     """Run the journey in a task of its own, so that a cancelled view can't cancel the settle."""
-    task = asyncio.ensure_future(_run_journey(journey, client))
+    task = asyncio.ensure_future(_run_journey(journey, client, user_id))
     try:
         await client.began.wait()
     except asyncio.CancelledError:
@@ -170,11 +179,15 @@ async def _start(journey: Journey, client: PageClient) -> HttpResponseBase:
     return response
 
 
-async def _run_journey(journey: Journey, client: PageClient) -> GatewayError | None:
+async def _run_journey(journey: Journey, client: PageClient, user_id: int | None) -> GatewayError | None:
+    running[user_id] += 1
     try:
         await journey.run()
     except Exception as error:
         return explain(error)
     finally:
         client.end()
+        running[user_id] -= 1
+        if not running[user_id]:
+            del running[user_id]
     return None

@@ -7,6 +7,7 @@ from billing.models import UsageRecord
 from playground.models import Conversation
 from routing.models import Route, UpstreamHealth
 from tests.browser.conftest import STATIC_FILES
+from tests.browser.inspection import AXE, HERE, THEMES
 from tests.gateway.callers import eventually
 from tests.gateway.conftest import in_force
 
@@ -212,14 +213,14 @@ def test_a_link_holds_what_is_typed_and_a_reload_keeps_it(open_page, member, wal
     page.reload()
     expect(page.locator("#model-2")).to_have_value("kimi")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy a link").click()
+    page.get_by_role("button", name="Share").click()
     expect(page.locator("#state")).to_contain_text("Link copied")
     page.evaluate("sessionStorage.clear()")
     page.goto(page.evaluate("navigator.clipboard.readText()"))
     expect(page.locator("#model-2")).to_have_value("kimi")
     expect(page.get_by_label("Your message")).to_have_value("Ünïque & <b>")
     page.get_by_label("Your message").fill("long " * 2000)
-    page.get_by_role("button", name="Copy a link").click()
+    page.get_by_role("button", name="Share").click()
     expect(page.locator("#state")).to_contain_text("Too long for a link")
 
 
@@ -299,3 +300,25 @@ def test_an_image_is_taken_away_again_and_four_are_the_most(playground):
     expect(playground.get_by_text("A message takes 4 images")).to_be_visible()
     playground.get_by_role("button", name="Remove large.png").first.click()
     expect(playground.locator("#attached img")).to_have_count(3)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_with_answers_and_panels_open(open_page, member, wallet, add_route, width):
+    add_route("ok-reasoning", family="deepseek")
+    add_route("echo", family="kimi", images=False)
+    page = open_page(membership=member, width=width)
+    page.context.add_init_script(path=HERE / "axe-core" / "axe.min.js")
+    page.goto("/playground/?model=kimi&model=deepseek")
+    page.evaluate(SHRINKS, [10, 10])
+    for summary in ("System message and parameters", "This call as code"):
+        page.get_by_text(summary).click()
+    ask(page, HOSTILE)
+    expect(page.locator("#state")).to_have_text("2 answered")
+    for is_open in (False, True):
+        if is_open:
+            page.locator("#history").click()
+            expect(page.locator("#history-part li")).to_have_count(1)
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            assert page.evaluate(AXE) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -70,6 +70,22 @@ def test_a_conversation_that_is_too_long_is_told_so(visitor, monkeypatch):
     assert (reply.status, reply.error["code"]) == (413, "request_too_large")
 
 
+def test_a_person_has_so_many_answers_at_once(visitor, add_route, upstream, monkeypatch):
+    monkeypatch.setattr(run, "MOST_RUNNING", 2)
+    add_route("held")
+    clients = [visitor.open(), visitor.open()]
+    for client in clients:
+        client.read_until(b"Hello")
+    reply = visitor.ask()
+    assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
+    upstream.open_gate()
+    for client in clients:
+        client.read_until(b"[DONE]")
+        client.close()
+    eventually(lambda: not run.running)
+    assert visitor.ask().is_done
+
+
 # --- leaving ---------------------------------------------------------------------
 
 

@@ -25,11 +25,11 @@ class Answer {
 
   take(chunk) {
     if (chunk.usage) this.usage = chunk.usage;
-    const delta = chunk.choices?.[0]?.delta ?? {};
-    if (!delta.content && !delta.reasoning_content) return;
+    const { content = "", reasoning_content: reasoning = "" } = chunk.choices?.[0]?.delta ?? {};
+    if (!content && !reasoning) return;
     this.firstMs ??= performance.now() - this.began;
-    this.text += delta.content ?? "";
-    this.reasoning += delta.reasoning_content ?? "";
+    if (typeof content === "string") this.text += content;
+    if (typeof reasoning === "string") this.reasoning += reasoning;
     this.drawSoon();
   }
 

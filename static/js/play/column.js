@@ -38,13 +38,14 @@ class Column {
     const { name, input, output, sees } = this.choice;
     this.parts.price.textContent = `${input} in, ${output} out per 1M tokens${sees ? "" : " · does not see images"}`;
     this.parts.log.ariaLabel = `Conversation with ${name}`;
-    this.element.ariaLabel = name;
+    this.element.ariaLabel = this.parts.name.textContent = name;
   }
 
   // Ask with this message and the call's parameters.
   async ask(message, parameters) {
     const asked = { message, parameters };
     this.parts.empty.hidden = true;
+    for (const button of this.parts.log.querySelectorAll("[data-part=retry]")) button.hidden = true;
     const turn = addTurn(this.parts.log, "user");
     showQuestion(turn, message.content);
     turn.note.hidden = this.choice.sees || typeof message.content === "string";
@@ -84,6 +85,7 @@ class Column {
 
   retry(answer, asked) {
     if (this.running) return;
+    if (promptField.value === textOf(asked.message.content)) promptField.value = "";
     answer.parts.turn.remove();
     if (answer.text) this.messages.splice(-2);
     this.parts.model.focus({ preventScroll: true });

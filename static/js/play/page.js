@@ -154,3 +154,4 @@ playButtons.add.addEventListener("click", () => {
   column.parts.model.focus();
 });
 addEventListener("pagehide", stopAll);
+if (/Mac|iPhone|iPad/.test(navigator.userAgent)) document.querySelector(".play-keys kbd").textContent = "⌘";
