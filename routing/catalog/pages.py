@@ -24,6 +24,11 @@ class Case:
     title: str
     prompt: str
 
+    @property
+    def shown(self) -> str:
+        """The prompt without the empty lines where the reader's text follows."""
+        return self.prompt.strip()
+
 
 @dataclass(frozen=True, slots=True)
 class PageTexts:

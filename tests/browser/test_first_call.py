@@ -49,6 +49,43 @@ def test_from_a_prompt_on_the_site_to_the_first_call_with_a_key(open_page, site)
     expect(page.get_by_text(re.compile(r"Received: [\d.]+ s, \d+ tokens, \$0\.\d+"))).to_be_visible()
 
 
+def test_from_a_models_page_to_its_first_answer_in_eight_steps(open_page, site):
+    page, steps = open_page(), []
+
+    def step(action, *values):
+        action(*values)
+        steps.append(action)
+
+    page.goto("/models/internlm/")
+    step(page.get_by_role("link", name=re.compile("Open in the Playground ?: Write test")).click)
+    step(page.locator("main").get_by_role("link", name="Create an account").click)
+    step(page.get_by_label("Email").fill, f"{uuid.uuid4().hex}@example.com")
+    step(page.get_by_label("Password").fill, "a long walk by the river")
+    step(page.locator("main form button").click)
+    step(page.get_by_role("link", name="Confirm the address").click)
+    step(page.locator("main form button").click)
+
+    # The model and the prompt outlive sign-up and confirmation.
+    expect(page.get_by_label("Your message")).to_have_value(re.compile("^Write ten questions that test"))
+    expect(page.get_by_label("Model", exact=True)).to_have_value("internlm3")
+    step(page.get_by_label("Your message").press, "Control+Enter")
+    expect(page.locator("#state")).to_have_text("Answered")
+    expect(page.locator(".turn-answer").last).to_contain_text(re.compile(r"tokens in, \d+ out · \$0\.0"))
+    assert len(steps) == 8
+
+
+def test_a_key_asked_for_on_a_models_page_leads_back_to_the_model(open_page, site):
+    page = open_page()
+    page.goto("/models/internlm/")
+    page.locator(".hero").get_by_role("link", name="Get an API key").click()
+    page.get_by_label("Email").fill(f"{uuid.uuid4().hex}@example.com")
+    page.get_by_label("Password").fill("a long walk by the river")
+    page.locator("main form button").click()
+    page.get_by_role("link", name="Confirm the address").click()
+    page.locator("main form button").click()
+    expect(page.get_by_label("Model", exact=True)).to_have_value("internlm3")
+
+
 def test_the_dashboard_waits_for_the_first_call(open_page, site, member, wallet, make_key):
     secret = make_key(name="Waiting")[1]
     page = open_page(membership=member)
