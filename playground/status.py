@@ -38,21 +38,35 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A row of cells, oldest first, and what they come to."""
+    """A row of cells as a picture, and what they come to. ``latest`` are the last two."""
 
     bar: Bar
-    cells: list[Cell]
+    completed: int
+    ended: int
+    first_token_ms: int
+    timed: int
+    has_probes: bool
+    latest: Sequence[Cell]
 
-    @property
-    def ended(self) -> int:
-        return sum(cell.completed + cell.failed for cell in self.cells)
+    @classmethod
+    def of(cls, cells: Sequence[Cell], *, names: Sequence[str], unit: str) -> "Span":
+        busy = [cell for cell in cells if cell is not IDLE]
+        return cls(
+            bar=draw_bar(cells, names=names, unit=unit),
+            completed=sum(cell.completed for cell in busy),
+            ended=sum(cell.completed + cell.failed for cell in busy),
+            first_token_ms=sum(cell.first_token_ms for cell in busy),
+            timed=sum(cell.timed for cell in busy),
+            has_probes=any(cell.answered or cell.unanswered for cell in busy),
+            latest=cells[-2:],
+        )
 
     @property
     def success_percent(self) -> str:
         """Return e.g. ``99.4 %``, cut rather than rounded: 100 means that nothing failed; '' without traffic."""
         if not self.ended:
             return ""
-        thousandths = 1000 * sum(cell.completed for cell in self.cells) // self.ended
+        thousandths = 1000 * self.completed // self.ended
         return "100 %" if thousandths == 1000 else f"{thousandths / 10:.1f} %"
 
     @property
@@ -64,13 +78,8 @@ class Span:
         return not self.ended and not self.has_probes
 
     @property
-    def has_probes(self) -> bool:
-        return any(cell.answered or cell.unanswered for cell in self.cells)
-
-    @property
     def first_token_seconds(self) -> str:
-        timed = sum(cell.timed for cell in self.cells)
-        return f"{sum(cell.first_token_ms for cell in self.cells) / timed / 1000:.2f} s" if timed else ""
+        return f"{self.first_token_ms / self.timed / 1000:.2f} s" if self.timed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def read_status() -> list[ModelStatus]:
 
 def _span(found: Found, model: str, times: Sequence[datetime], unit: str, names: Sequence[str]) -> Span:
     cells = [found.get((model, at)) or IDLE for at in times]
-    return Span(draw_bar(cells, names=names, unit=unit), cells)
+    return Span.of(cells, names=names, unit=unit)
 
 
 def _read_routes() -> dict[str, set[int]]:
@@ -182,8 +191,8 @@ def describe(statuses: list[ModelStatus]) -> tuple[str, str]:
 
 def _fails_now(day: Span) -> bool:
     """Tell whether more than one in a hundred requests failed in this hour and the one before."""
-    last = day.cells[-2:]
-    return 100 * sum(cell.failed for cell in last) > sum(cell.completed + cell.failed for cell in last)
+    failed, completed = sum(cell.failed for cell in day.latest), sum(cell.completed for cell in day.latest)
+    return 100 * failed > failed + completed
 
 
 def _names(names: list[str]) -> str:
