@@ -7,7 +7,7 @@ from billing.models import UsageRecord
 from playground.models import Conversation
 from routing.models import Route, UpstreamHealth
 from tests.browser.conftest import STATIC_FILES
-from tests.browser.inspection import AXE, HERE, THEMES
+from tests.browser.inspection import AXE, HERE, THEMES, WIDER
 from tests.gateway.callers import eventually
 from tests.gateway.conftest import in_force
 
@@ -321,4 +321,4 @@ def test_axe_finds_nothing_with_answers_and_panels_open(open_page, member, walle
         for theme in THEMES:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             assert page.evaluate(AXE) == []
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (is_open, page.evaluate(WIDER))

@@ -96,8 +96,8 @@ def test_parameters_come_with_the_address_and_nonsense_does_not(alice, catalogue
 def test_a_model_that_takes_no_images_says_so(alice, catalogue, funded):
     pools.add_upstream(family="kimi", base_url="https://api.example.com/v1", upstream_model="k")
     Route.objects.update(images=False)
-    assert "does not see images" in read(alice, "/playground/?model=kimi")
-    assert "does not see images" not in read(alice, "/playground/?model=qwen")
+    assert "· does not see images" in read(alice, "/playground/?model=kimi")
+    assert "· does not see images" not in read(alice, "/playground/?model=qwen")
 
 
 def test_a_spent_budget_is_told_with_the_next_step(alice, catalogue, playground_key):
