@@ -60,6 +60,40 @@ def test_home_shows_every_family(client, catalogue):
     assert names_in(read(client, "/")) == SLUGS
 
 
+def sections_in(html):
+    """The headings of a page's sections, in their order."""
+    return re.findall(r"<h2[^>]*>(.*?)</h2>", html.partition("<footer")[0])
+
+
+def test_home_answers_in_the_order_in_which_people_ask(client, catalogue):
+    assert sections_in(read(client, "/")) == [
+        "What happens to one request",
+        "An answer says what it cost",
+        "How they compare",
+        "Three languages, one change",
+        "Questions",
+        "Check the ledger yourself",
+        "Make the first call",
+    ]
+
+
+def test_a_models_page_has_its_sections_in_order(client, catalogue):
+    assert sections_in(read(client, "/models/kimi/")) == [
+        "On this site",
+        "The path of a request",
+        "What comes back",
+        "What you get",
+        "What Kimi fits",
+        "Why through SmarToken",
+        "Code that runs as shown",
+        "Kimi beside the others",
+        "Four ways to begin",
+        "Moving to Kimi",
+        "Questions",
+        "Call Kimi today",
+    ]
+
+
 def test_signed_in_people_find_the_console(alice, catalogue):
     assert 'href="/console/"' in read(alice, "/")
 
