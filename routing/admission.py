@@ -15,6 +15,7 @@ from routing.errors import GatewayError
 from routing.progress import Progress
 from routing.replays import conflict_error
 from routing.runtime import Runtime
+from routing.waits import wait_within
 
 WAIT_SECONDS = HOLD_PATIENCE_SECONDS + 0.5
 """A thread that hangs in the database can't say so itself."""
@@ -39,8 +40,7 @@ async def admit(runtime: Runtime, call: Call) -> Admission | Recorded:
 async def _decide(runtime: Runtime, call: Call) -> Any:
     future = runtime.ledger.admit(call.hold_request(runtime.estimator))
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            return await asyncio.shield(future)
+        return await wait_within(future, WAIT_SECONDS)
     except TimeoutError:
         future.add_done_callback(partial(_release, runtime, call, Ending.interrupted("silent")))
         raise

@@ -36,8 +36,9 @@ def build_settlement(
 ) -> Settlement:
     """Return how this request is settled."""
     tokens, source = choose_tokens(call, progress, ending, estimator)
-    counted = progress.usage
-    billed = counted.tokens if counted and _is_plausible(counted, call.model) else tokens
+    counted, billed = progress.usage, tokens
+    if source != Source.PROVIDER and counted and _is_plausible(counted, call.model):
+        billed = counted.tokens
     return Settlement(
         admission=admission,
         tokens=tokens,
@@ -72,10 +73,11 @@ def choose_tokens(call: Call, progress: Progress, ending: Ending, estimator: Est
 def _is_plausible(usage: Usage, model: ModelRecord) -> bool:
     """Tell whether these are counts at all: whole, not negative, within what the model can take."""
     most = IMPLAUSIBLE * max(model.context_length, model.max_output_tokens)
-    return all(
-        isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= most
-        for count in (usage.input, usage.output)
-    )
+    return _is_count(usage.input, most) and _is_count(usage.output, most)
+
+
+def _is_count(count: Any, most: int) -> bool:
+    return isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= most
 
 
 def queue_settlement(ledger: LedgerThreads, settlement: Settlement) -> "asyncio.Future[Outcome]":

@@ -40,9 +40,9 @@ BILLED: dict[str, str] = {
 
 def refuse_extras(body: dict[str, Any]) -> None:
     """Raise GatewayError for what a provider bills beyond the tokens of one answer."""
-    for name, purpose in BILLED.items():
-        if not _is_off(name, body.get(name)):
-            raise _unsupported(f"{purpose} is not sold here: leave out `{name}`.", name)
+    for name in body:
+        if name in BILLED and not _is_off(name, body[name]):
+            raise _unsupported(f"{BILLED[name]} is not sold here: leave out `{name}`.", name)
     if body.get("service_tier") not in FREE_SERVICE_TIERS:
         raise _unsupported("Only the default service tier is sold here.", "service_tier")
     for index, tool in enumerate(body.get("tools") or []):

@@ -45,6 +45,7 @@ from routing.runtime import Runtime
 from routing.selection import select_routes
 from routing.snapshot import RouteRecord
 from routing.upstream import UpstreamAnswer
+from routing.waits import wait_within
 
 SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
@@ -175,8 +176,10 @@ class Journey:
         try:
             if pause:
                 await asyncio.sleep(pause)
+            if route.upstream.max_parallel is None:
+                await self._try_route(route)
+                return
             async with self._runtime.slots.place(route.upstream):
-                self._progress.ask()
                 await self._try_route(route)
         finally:
             self._is_interruptible = False
@@ -184,6 +187,7 @@ class Journey:
     async def _try_route(self, route: RouteRecord) -> None:
         """Let one route answer. Raises UpstreamFault; content may have been sent by then."""
         assert self._admission
+        self._progress.ask()
         dialect = dialects.get(route.upstream.dialect)
         self._progress.output_limit = min(self._admission.output_limit, route.max_output_tokens)
         built = self._build(route, dialect)
@@ -195,7 +199,7 @@ class Journey:
             if self._call.chat.stream:
                 await self._relay(answer, dialect)
             else:
-                self._progress.whole = dialect.read_answer(await answer.read_all(), self._progress.open_reader(dialect))
+                self._progress.read_whole(await answer.read_all(), dialect)
         finally:
             self._is_interruptible = False
             if answer and answer.is_done and not answer.is_read:
@@ -238,7 +242,7 @@ class Journey:
             settlement.answer = self._seal(self._recorder, settlement.tokens)
         try:
             future = queue_settlement(self._runtime.ledger, settlement)
-            outcome = await asyncio.wait_for(asyncio.shield(future), SETTLE_PATIENCE_SECONDS)
+            outcome = await wait_within(future, SETTLE_PATIENCE_SECONDS)
         except Exception:
             # An answer that exists is finished all the same; the hold protects the money.
             return settlement.tokens, None

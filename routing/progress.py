@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from billing.settles import Tokens
-from routing import dialects
 from routing.call import Call
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
@@ -49,6 +48,8 @@ class Progress:
         self.dropped: list[str] = []
         self.stream: StreamRewriter | None = None
         self.whole: dict[str, Any] | None = None
+        self._whole_usage: Usage | None = None
+        self._whole_size = 0
         self.reader: Reader | None = None
         self.schema: Any = None
         """What a whole answer is to be checked by, where the provider could not be told."""
@@ -69,6 +70,12 @@ class Progress:
         self.reader = dialect.reader(self._call.completion_id)
         self.reader.keeps_reasoning = self._call.chat.tools > 0
         return self.reader
+
+    def read_whole(self, body: bytes, dialect: Dialect) -> None:
+        """Read what the current route answered in one piece. Raises UpstreamFault."""
+        whole = dialect.read_answer(body, self.open_reader(dialect))
+        self.whole, self._whole_usage = whole, dialect.read_usage(whole)
+        self._whole_size = sum(message_size(choice.get("message")) for choice in whole["choices"])
 
     def ask(self) -> None:
         """From now on the route is waited for."""
@@ -109,15 +116,15 @@ class Progress:
     @property
     def usage(self) -> Usage | None:
         """The provider's last counts, None where it has named none."""
-        if self.whole is not None and self.route:
-            return dialects.get(self.route.upstream.dialect).read_usage(self.whole)
+        if self.whole is not None:
+            return self._whole_usage
         return self.stream.usage if self.stream else None
 
     @property
     def delivered_size(self) -> int:
         """Bytes of text that were handed to the client."""
         if self.whole is not None:
-            return sum(message_size(choice.get("message")) for choice in self.whole["choices"])
+            return self._whole_size
         return self.stream.size if self.stream else 0
 
     @property

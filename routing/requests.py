@@ -75,8 +75,9 @@ def check_chat(body: dict[str, Any], size: int) -> ChatRequest:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise _invalid('Name a model, such as "deepseek".', "model")
-    for name, types in TYPES.items():
-        _check_type(body, name, types)
+    for name in body:
+        if types := TYPES.get(name):
+            _check_type(body, name, types)
     messages = _check_messages(body)
     refuse_extras(body)
     images, payload = _count_images(messages)

@@ -81,6 +81,8 @@ def _misfit(route: RouteRecord, chat: ChatRequest, is_too_short: bool) -> str:
 
 
 def _order(routes: list[RouteRecord], chooser: random.Random) -> list[RouteRecord]:
+    if len(routes) < 2:
+        return routes
     ordered: list[RouteRecord] = []
     by_priority = sorted(routes, key=lambda route: route.priority)
     for _, level in groupby(by_priority, key=lambda route: route.priority):

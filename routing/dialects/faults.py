@@ -202,5 +202,7 @@ def clean_text(text: object, length: int = MAX_PROVIDER_TEXT) -> str:
     """Return a text from outside as a database and a log take it: no control characters, cut."""
     if not isinstance(text, str):
         return ""
+    if text.isascii() and text.isprintable():
+        return text[:length]
     printable = "".join(character if character.isprintable() else " " for character in text[:length])
     return printable.encode("utf-8", "replace").decode()
