@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from accounts.keys import KeyRecord
@@ -34,6 +35,8 @@ def open_runtime() -> Runtime:
     runtime = get_runtime()
     if runtime is None or runtime.is_draining:
         raise GatewayError("shutting_down", retry_after=2)
+    if len(runtime.journeys) >= settings.OPEN_REQUESTS:
+        raise GatewayError("overloaded", retry_after=1)
     return runtime
 
 

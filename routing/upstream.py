@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
 from yarl import URL
@@ -23,6 +24,9 @@ MAX_ERROR_BYTES = 65_536
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 END_SECONDS = 1.0
 PIECE_BYTES = 262_144
+READ_BYTES = 32_768
+RECEIVED_BYTES = 65_536
+"""What may wait of one answer here and in the socket: a client that does not read must not cost more than 256 kB."""
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
 COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "SmarToken/1"}
@@ -165,6 +169,7 @@ def _make_session(proxy: str | None, is_guarded: bool) -> aiohttp.ClientSession:
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         ttl_dns_cache=DNS_CACHE_SECONDS,
         resolver=GuardedResolver() if is_guarded else None,
+        socket_factory=_make_socket,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -172,9 +177,18 @@ def _make_session(proxy: str | None, is_guarded: bool) -> aiohttp.ClientSession:
         skip_auto_headers={"user-agent", "accept-encoding", "accept"},
         trust_env=False,
         proxy=proxy,
+        read_bufsize=READ_BYTES // 2,  # aiohttp stops reading at twice as much
         # Each read's own limit is the gateway's ticker: one timer a process instead of one a read.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.CONNECT_SECONDS),
     )
+
+
+def _make_socket(address: AddrInfoType) -> socket.socket:
+    """Return a socket that hands out little at once: the event loop would take all of its 256 kB in one read."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED_BYTES)
+    return made
 
 
 def _find_address(upstream: UpstreamRecord, dialect: Dialect, own_address: tuple[str, int]) -> URL:
@@ -273,7 +287,7 @@ class UpstreamAnswer:
     async def read(self) -> bytes:
         """Return what has come of the body, b"" at its end. Raises UpstreamFault where it breaks."""
         try:
-            return await self._response.content.readany()
+            return await self._response.content.read(READ_BYTES)
         except BROKEN as error:
             raise classify(error) from None
 

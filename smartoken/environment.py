@@ -58,6 +58,7 @@ SETTINGS = [
     Setting("SMARTOKEN_DEMO", bool, None, "Serve pools without a route by the built-in demo. Empty: only with SQLite."),
     Setting("SMARTOKEN_ALLOW_PRIVATE_UPSTREAMS", bool, False, "1 allows upstreams on private and loopback addresses."),
     Setting("SMARTOKEN_DRAIN_SECONDS", float, 30.0, "How long open answers may run on after TERM."),
+    Setting("SMARTOKEN_OPEN_REQUESTS", int, 5000, "Requests that a process answers at once; above it 503 overloaded."),
     Setting("SMARTOKEN_BODY_LIMIT_MB", int, 32, "Largest request body."),
     Setting("SMARTOKEN_BODIES_IN_FLIGHT_MB", int, 256, "Request bodies held in memory at once by a process."),
     Setting("SMARTOKEN_BODY_SECONDS", float, 30.0, "How long a client may take to send its body."),

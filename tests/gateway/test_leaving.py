@@ -111,6 +111,25 @@ def test_a_blocked_client_holds_the_provider_back(impatient, caller, add_route, 
     client.close()
 
 
+def upstream_connections():
+    """Return the connections to upstreams on which an answer is being read."""
+    sessions = get_runtime().upstreams._sessions.values()
+    return [connection for session in sessions for connection in session.connector._acquired]
+
+
+def test_a_client_that_does_not_read_costs_256_kilobytes_at_most(impatient, caller, add_route):
+    add_route("endless")
+    client = RawClient(caller, stream=True)
+    client.read_head()
+    eventually(blocked)
+    eventually(lambda: all(connection._reading_paused for connection in upstream_connections()))
+    [journey], [connection] = running(), upstream_connections()
+    unsent = journey._client._send.__self__.transport.get_write_buffer_size()
+    unread = connection._payload._size
+    client.close()
+    assert 0 < unsent + unread <= 256 * 1024
+
+
 def test_leaving_a_whole_answer_reads_it_to_its_end(caller, add_route, upstream, wallet):
     add_route("held")
     client = RawClient(caller)

@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
+from billing import batcher
 from routing import slots
 from routing.models import Upstream
 from routing.runtime import get_runtime
-from tests.gateway.callers import RawClient, eventually
+from tests.gateway.callers import RawClient, eventually, read_until
 from tests.gateway.conftest import in_force
 
 
@@ -68,6 +69,24 @@ def test_who_waits_too_long_goes_to_the_next_route(caller, add_narrow, add_route
 
 
 @pytest.mark.usefixtures("impatient")
+def test_no_more_requests_than_so_many_are_open_at_once(caller, add_route, upstream, settings):
+    add_route("held")
+    settings.OPEN_REQUESTS = 1
+    with caller.streaming() as response:
+        read_until(response.iter_lines(), "Hello")
+        refused = caller.chat()
+        assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+        assert len(upstream.requests) == 1
+
+
+def test_no_more_requests_than_so_many_wait_for_the_ledger(caller, add_route, upstream, monkeypatch):
+    add_route("ok")
+    monkeypatch.setattr(batcher, "MAX_WAITING", 0)
+    refused = caller.chat()
+    assert (refused.status, refused.error["code"], refused.headers["retry-after"]) == (503, "overloaded", "1")
+    assert not upstream.requests
+
+
 def test_without_another_route_the_site_is_overloaded(caller, add_narrow, upstream):
     add_narrow("held")
     with caller.streaming():
