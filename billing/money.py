@@ -9,6 +9,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 NANOS = 10**9
 MICROS = 10**6
 CENT = NANOS // 100
+HALF_OF_LAST_PLACE = NANOS // 20_000
+"""What rounds up to a whole dollar with four decimals."""
 MAX_USD = Decimal("1000000000")
 MAX_COST = 10**18 - 1
 """The most that a column of 64 bits, or one of 18 digits, holds of what a provider asks."""
@@ -57,7 +59,7 @@ def format_usd(nanos: int) -> str:
     sign, size = "-" if nanos < 0 else "", abs(nanos)
     if size and size < NANOS // 100:
         return f"{sign}${usd(size)}"
-    places = 2 if size >= NANOS or not size else 4
+    places = 2 if size >= NANOS - HALF_OF_LAST_PLACE or not size else 4
     return f"{sign}${Decimal(size) / NANOS:,.{places}f}"
 
 

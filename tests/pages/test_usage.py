@@ -195,3 +195,14 @@ def test_a_plain_member_opens_own_requests_alone(owner, carol, record):  # noqa:
     assert carol.get(f"/console/usage/{others.pk}/").status_code == 404
     assert carol.get(f"/console/usage/{hers.pk}/").status_code == 200
     assert "There is no request" in text(carol.get("/console/usage/", {"id": str(others.pk)}))
+
+
+def test_an_admin_sees_everybodys_requests(owner, record):  # noqa: F811
+    dora = User.objects.create_user("dora@example.com")
+    Membership.objects.create(user=dora, organization=owner.organization, role=Membership.Role.ADMIN)
+    client = Client()
+    client.force_login(dora)
+    row = record()
+    assert str(row.pk) in text(client.get("/console/usage/"))
+    assert str(row.pk) in csv_of(client)
+    assert client.get(f"/console/usage/{row.pk}/").status_code == 200
