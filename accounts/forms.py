@@ -161,6 +161,10 @@ def _family_choices(chosen: list[str]) -> list[tuple[str, str]]:
     return [(family.slug, family.name) for family in served.distinct()]
 
 
+class ManagementKeyForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="Which program acts with it, such as “key rotation job”.")
+
+
 class InviteForm(forms.Form):
     """Who is invited, and as what."""
 

@@ -179,6 +179,24 @@ class APIKey(models.Model):
         return self.previous_until is not None and self.previous_until > timezone.now()
 
 
+class ManagementKey(models.Model):
+    """Lets a program act for an organization on `/api/`, and nowhere else: `/v1` knows only ``APIKey``.
+
+    It can do what the person who made it may do, as long as they own the organization.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="management_keys")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=20, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
 class AuditQuerySet(ScopedQuerySet):
     def own_rows(self, user_id: int) -> models.Q:
         # A plain member has no part in it: it tells what others changed.

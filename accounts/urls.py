@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts import member_views, views
+from accounts import api, management_views, member_views, views
 
 urlpatterns = [
     # In front of allauth's own: where no mail can be sent, this page shows the link.
@@ -21,5 +21,9 @@ urlpatterns = [
     path("console/organization/new/", member_views.create_own, name="organization_new"),
     path("invitations/<int:pk>/accept/", member_views.accept, name="invitation_accept"),
     path("invitations/<str:secret>/", member_views.show_invitation, name="invitation"),
+    path("console/management-keys/", management_views.list_keys, name="management_keys"),
+    path("console/management-keys/<int:pk>/revoke/", management_views.revoke, name="management_key_revoke"),
+    path("api/keys/", api.KeyList.as_view(), name="api_keys"),
+    path("api/keys/<int:pk>/", api.KeyDetail.as_view(), name="api_key"),
     path("console/settings/", views.settings, name="settings"),
 ]

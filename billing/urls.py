@@ -1,8 +1,10 @@
 from django.urls import include, path
 
-from billing import views
+from billing import api, views
 
 urlpatterns = [
+    path("api/usage/", api.UsageList.as_view(), name="api_usage"),
+    path("api/wallet/", api.Wallet.as_view(), name="api_wallet"),
     path("console/usage/", views.usage, name="usage"),
     path("console/usage/<uuid:pk>/", views.request_page, name="request"),
     path("console/usage/refused/", views.refused, name="refused"),

@@ -10,7 +10,7 @@ from playground.docs_markdown import Rendered, draw_path, fill, render, write_sa
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
 GROUPS = {
     "Start": ("quick-start", "migration", "frameworks"),
-    "The API": ("authentication", "chat-completions", "models", "errors", "conformance"),
+    "The API": ("authentication", "chat-completions", "models", "errors", "conformance", "management-api"),
     "Money": ("limits", "charging"),
     "Running your own": ("running", "self-hosting", "commands", "settings", "performance"),
 }

@@ -2,6 +2,8 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.permissions import AllowAny
 
 from smartoken import crawlers, dashboard, home, operator_texts, privacy, styleguide
 from smartoken.setup import admin_setup
@@ -18,6 +20,7 @@ urlpatterns = [
     path("", include("playground.urls")),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("console/", dashboard.show, name="dashboard"),
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="api_schema"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
     path("accounts/", include("allauth.urls")),

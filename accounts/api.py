@@ -1,0 +1,95 @@
+"""The management API: API keys, for programs with a management key. Its errors have the shape of `/v1`'s."""
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, exception_handler
+
+from accounts import keys
+from accounts.authentication import acting_as
+from accounts.models import APIKey
+from accounts.pages import page_by_id
+from accounts.serializers import KeyPageSerializer, KeySerializer, NewKeySerializer
+from billing import budgets
+
+AFTER = OpenApiParameter("after", str, description="`next` of the page before.")
+
+
+def explain(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return an error as ``{"error": {"message", "type", "param", "code"}}``."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    param, message, code = _find_first(getattr(error, "detail", str(error)))
+    body = {"message": message, "type": "invalid_request_error", "param": param, "code": code or "not_found"}
+    response.data = {"error": body}
+    return response
+
+
+def _find_first(detail: Any, param: str | None = None) -> tuple[str | None, str, str]:
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        return _find_first(inner, param or (str(name) if name != "non_field_errors" else None))
+    if isinstance(detail, list):
+        return _find_first(detail[0], param)
+    return param, str(detail), getattr(detail, "code", "")
+
+
+class KeyList(APIView):
+    @extend_schema(parameters=[AFTER], responses=KeyPageSerializer)
+    def get(self, request: Request) -> Response:
+        """List API keys, newest first, fifty a page."""
+        page = page_by_id(_visible(request).select_related("created_by"), request.query_params.get("after", ""))
+        return Response({"data": KeySerializer(page.rows, many=True).data, "next": page.next})
+
+    @extend_schema(request=KeySerializer, responses={201: NewKeySerializer})
+    def post(self, request: Request) -> Response:
+        """Make an API key; its secret stands in this answer alone."""
+        asked = KeySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        membership = acting_as(request)
+        try:
+            key, secret = keys.create_key(
+                organization=membership.organization, created_by=membership.user, **asked.validated_data
+            )
+        except keys.KeyInputError as error:
+            raise exceptions.ValidationError(str(error)) from None
+        return Response({**KeySerializer(key).data, "secret": str(secret)}, status=201)
+
+
+class KeyDetail(APIView):
+    @extend_schema(responses=KeySerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        """Read one API key."""
+        return Response(KeySerializer(_find(request, pk)).data)
+
+    @extend_schema(request=KeySerializer, responses=KeySerializer)
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change an API key; in force within a second, its budgets also for the current day and month."""
+        key = _find(request, pk)
+        asked = KeySerializer(key, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        try:
+            budgets.update_key(key=key, actor=acting_as(request).user.email, **asked.validated_data)
+        except keys.KeyInputError as error:
+            raise exceptions.ValidationError(str(error)) from None
+        return Response(KeySerializer(_find(request, pk)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Revoke an API key, for good."""
+        keys.revoke_key(key=_find(request, pk), actor=acting_as(request).user.email)
+        return Response(status=204)
+
+
+def _visible(request: Request) -> Any:
+    return APIKey.objects.visible_to(acting_as(request)).filter(kind=APIKey.Kind.STANDARD)
+
+
+def _find(request: Request, pk: int) -> APIKey:
+    key: APIKey = get_object_or_404(_visible(request).select_related("created_by"), pk=pk)
+    return key
