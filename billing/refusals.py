@@ -16,7 +16,8 @@ Counts = dict[tuple[int, int, datetime, str], int]
 """(organization id, key id, minute, code) → requests"""
 
 MAX_COUNTS = 10_000
-MAX_LATEST = 1_000
+MAX_LATEST = 300
+"""So many at a time, of all keys together: on SQLite everybody waits for who writes."""
 LATEST_KEPT = 100
 
 
