@@ -176,6 +176,24 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
 
 
+class CloseForm(forms.Form):
+    """Asks for the person's own address, so that nobody closes an account by a slip."""
+
+    email = forms.CharField(
+        label="Write your e-mail address", max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, *args: Any, email: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.own = email
+
+    def clean_email(self) -> str:
+        text: str = self.cleaned_data["email"].strip().lower()
+        if text != self.own:
+            raise forms.ValidationError(f"This is not the address of this account, {self.own}.")
+        return text
+
+
 class ProfileForm(forms.ModelForm):
     class Meta:
         model = User

@@ -5,7 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
-from smartoken import crawlers, dashboard, home, operator_texts, privacy, styleguide
+from smartoken import account_closing, crawlers, dashboard, home, operator_texts, privacy, styleguide
 from smartoken.setup import admin_setup
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("playground.urls")),
     path("styleguide/", styleguide.styleguide, name="styleguide"),
     path("console/", dashboard.show, name="dashboard"),
+    path("console/settings/close/", account_closing.close_account, name="account_close"),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="api_schema"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),

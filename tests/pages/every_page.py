@@ -115,6 +115,7 @@ PAGES = {
     "invitation_accept": _page(302, 405, 405, 405, pk="waiting"),
     "invitation": _page(410, 410, 410, 410, secret="nobody-knows-it"),
     "settings": _page(*SIGNED_IN),
+    "account_close": _page(*SIGNED_IN),
     # a person's own account, by allauth
     "account_login": _page(*SIGNED_OUT),
     "account_logout": _page(*SIGNED_IN),
