@@ -96,7 +96,7 @@ def pages() -> dict[str, Any]:
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
     found: list[str] = []
     for name, page in PAGES.items():
-        arguments = {word: _find(value) for word, value in page.arguments.items()}
+        arguments = {word: _find(word, value) for word, value in page.arguments.items()}
         is_wanted = not name.startswith(OTHERS) and not name.endswith("_csv")
         if is_wanted and page.expected[OWNER] == 200 and all(arguments.values()):
             address = reverse(name, kwargs=arguments)
@@ -108,16 +108,16 @@ def _models() -> list[str]:
     return list(Model.objects.order_by("slug").values_list("slug", flat=True)[:5])
 
 
-def _find(value: str) -> Any:
-    """Return what a page's argument is here: a row of the bench's, or the text itself; None where there is none."""
-    rows_: dict[str, Callable[[], Any]] = {
+def _find(word: str, value: str) -> Any:
+    """Return what an address's argument is here: a row of the bench's, a slug itself; None for anything else."""
+    finders: dict[str, Callable[[], Any]] = {
         "key": lambda: APIKey.objects.get(created_by__email=EMAIL).pk,
         "record": lambda: UsageRecord.objects.order_by("-created_at").values_list("pk", flat=True).first(),
         "month": lambda: timezone.now().strftime("%Y-%m"),
     }
-    if value in rows_:
-        return rows_[value]()
-    return None if value in ("top_up", "code", "invitation", "wrong", "used") else value
+    if word == "slug":
+        return value
+    return finders[value]() if value in finders else None
 
 
 WORK: dict[str, Callable[..., dict[str, Any]]] = {

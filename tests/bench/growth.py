@@ -50,9 +50,10 @@ def measure(arguments: argparse.Namespace) -> Report:
         source = stack.enter_context(upstream(folder))
         say("starting smartoken-postgresql")
         site = stack.enter_context(running_site(folder, source.port))
-        for count in arguments.records:
+        for step, count in enumerate(arguments.records):
             say(f"growing to {count} records")
             _grow(site, before, count)
+            site.work("fill", OLD_IDS + step * FORGOTTEN, FORGOTTEN, KEPT_DAYS, 1)
             figures = _measure_requests(site, load, arguments)
             rows.append({"records": count, **figures, **_measure_pages(site), **_measure_work(site)})
             before = count
@@ -60,14 +61,13 @@ def measure(arguments: argparse.Namespace) -> Report:
 
 
 def _grow(site: Site, before: int, count: int) -> None:
-    """Bring the books to so many records, in the sums too, beside some that are older than is kept."""
+    """Bring the books to so many records, in the sums too."""
     if before == 0 < count:
         site.work("fill", 1, count, 0, RECENT_DAYS)
         site.work("roll_up")
     elif count:
         site.work("fill", before + 1, count - before, RECENT_DAYS, DAYS - RECENT_DAYS)
         site.work("rebuild", RECENT_DAYS, DAYS - RECENT_DAYS)
-    site.work("fill", OLD_IDS + count, FORGOTTEN, KEPT_DAYS, 1)
 
 
 def _measure_requests(site: Site, load: Load, arguments: argparse.Namespace) -> Row:
