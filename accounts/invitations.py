@@ -86,9 +86,10 @@ def join(*, invitation: Invitation, user: User) -> Membership:
     """Make the user a member as the invitation says. Raises InvitationError where it can't be used (any more)."""
     if not is_for(invitation, user):
         raise InvitationError(f"This invitation is for {invitation.email}, and not for you.")
+    assert invitation.organization_id
     # Takes turns with whoever closes the organization meanwhile.
-    locked = Organization.objects.select_for_update(no_key=True).filter(pk=invitation.organization_id, closed_at=None)
-    if not locked.first():
+    organizations = Organization.objects.select_for_update(no_key=True)
+    if not organizations.filter(pk=invitation.organization_id, closed_at=None).first():
         raise InvitationError("This organization was closed.")
     before = audit.read_stored(invitation)
     if not _usable().filter(pk=invitation.pk).update(accepted_at=timezone.now()):
