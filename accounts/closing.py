@@ -1,8 +1,10 @@
 """Closing a person's account: what becomes of their organizations, and of themselves.
 
 The person's row stays, without a name or an address: keys, usage and the ledger refer to it.
+The audit log and the ledger's entries keep the address of who did something, as it was then.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,10 +12,14 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import audit, members
 from accounts.members import MemberError, list_memberships
-from accounts.models import Membership, Organization, User
+from accounts.models import Invitation, Membership, Organization, User
+
+CLOSED = "@closed.invalid"
+"""How the address ends that stands for a closed account's; nobody can have one there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,18 @@ def _leave(partings: Sequence[Parting], *, actor: str) -> None:
 
 
 def _forget(user: User) -> None:
+    addresses = {user.email, *EmailAddress.objects.filter(user=user).values_list("email", flat=True)}
+    addresses = {address.lower() for address in addresses}
+    Invitation.objects.filter(email__in=addresses).delete()
+    Invitation.objects.filter(invited_by__in=addresses).update(invited_by="")
     for rows in (EmailAddress.objects, Authenticator.objects, UserSession.objects):
         rows.filter(user=user).delete()
-    user.name, user.email, user.is_active = "", f"closed-{user.pk}@closed.invalid", False
+    # Not to be guessed: whoever signed up with it before would stand in the way.
+    user.name, user.email, user.is_active = "", f"closed-{user.pk}-{secrets.token_hex(8)}{CLOSED}", False
     user.set_unusable_password()
     user.save(update_fields=["name", "email", "is_active", "password"])
+
+
+def list_closed() -> QuerySet[User]:
+    """Return the people whose accounts are closed: what other apps keep of them is to go."""
+    return User.objects.filter(is_active=False, email__endswith=CLOSED)

@@ -17,7 +17,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import Membership
+from accounts import closing
+from accounts.models import Membership, User
 from playground.models import Conversation, HistoryChoice
 from routing.cipher import InvalidToken, decrypt, encrypt
 
@@ -110,6 +111,19 @@ def delete_all(*, membership: Membership) -> int:
 def forget_old() -> int:
     """Delete what has not changed for PLAYGROUND_DAYS; return how many."""
     return _delete(Conversation.objects.filter(changed_at__lt=timezone.now() - timedelta(settings.PLAYGROUND_DAYS)))
+
+
+def forget_person(*, user: User) -> int:
+    """Delete a person's history in every organization, those that they have left too; return how many there were."""
+    HistoryChoice.objects.filter(user=user).delete()
+    return _delete(Conversation.objects.filter(user=user))
+
+
+def forget_closed() -> int:
+    """Delete what is there of people whose accounts are closed: the page that closed one may have been cut off."""
+    people = closing.list_closed()
+    HistoryChoice.objects.filter(user__in=people).delete()
+    return _delete(Conversation.objects.filter(user__in=people))
 
 
 def _own(membership: Membership) -> QuerySet[Conversation]:

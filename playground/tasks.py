@@ -11,6 +11,6 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="playground.tasks.forget_history")
 def forget_history() -> None:
-    """Delete conversations that are older than they are kept."""
-    if number := history.forget_old():
+    """Delete conversations that are older than they are kept, and those of closed accounts."""
+    if number := history.forget_old() + history.forget_closed():
         logger.info("forgot %d conversations", number)

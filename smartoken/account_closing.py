@@ -1,6 +1,7 @@
 """The page on which a person closes their account."""
 
 from allauth.account.decorators import reauthentication_required
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
@@ -29,13 +30,13 @@ def close_account(request: HttpRequest) -> HttpResponse:
         except MemberError as error:
             form.add_error(None, str(error))
         else:
-            for parting in partings:
-                history.delete_all(membership=parting.membership)
+            history.forget_person(user=user)  # if this is cut off, the hourly task does it
             logout(request)
             messages.success(request, "Your account is closed.")
             return redirect("home")
     context = {
         "form": form,
+        "usage_days": settings.USAGE_DAYS,
         "partings": [(each, get_wallet(organization=each.membership.organization)) for each in partings],
         "is_possible": not user.is_staff and not any(each.stands_in_the_way for each in partings),
     }

@@ -6,11 +6,13 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.utils import timezone
 
-from accounts import keys
+from accounts import invitations, keys, members
 from accounts.closing import close_account
 from accounts.members import MemberError
-from accounts.models import AuditEntry, Membership
+from accounts.models import AuditEntry, Invitation, Membership, User
 from billing import ledger
+from playground import history, tasks
+from playground.models import Conversation, HistoryChoice
 
 PATH = "/console/settings/close/"
 
@@ -31,6 +33,48 @@ def test_a_closed_account_takes_its_organization_and_its_name_with_it(alice, sig
     assert alice.organization.closed_at and not EmailAddress.objects.exists()
     assert other.get("/console/").status_code == 302, "other sessions end at once"
     assert AuditEntry.objects.filter(action="user.close", actor="alice@example.com").exists()
+
+
+SAID = {"columns": [{"model": "kimi", "messages": [{"role": "user", "content": "Who am I?"}]}]}
+
+
+def test_the_playground_history_goes_from_every_organization(alice, carol, bob, sign_in):
+    elsewhere = Membership.objects.create(user=carol.user, organization=bob.organization)
+    for membership in (carol, elsewhere, bob):
+        history.save(membership=membership, content=SAID)
+    members.remove_member(membership=elsewhere, actor="test")
+    sign_in_recently(sign_in(carol)).post(PATH, {"email": "carol@example.com"})
+    assert [row.user for row in Conversation.objects.all()] == [bob.user]
+
+
+def test_a_closing_that_is_cut_off_is_finished_later(alice, bob):
+    for membership in (alice, bob):
+        history.save(membership=membership, content=SAID)
+        history.choose(membership=membership, keeps=True)
+    close_account(user=alice.user)  # and nothing of what the page does behind it
+    for _ in range(2):
+        tasks.forget_history()
+    assert [row.user for row in (*Conversation.objects.all(), *HistoryChoice.objects.all())] == [bob.user] * 2
+
+
+def test_invitations_forget_the_address(alice, carol, bob):
+    mine, _ = invitations.invite(
+        organization=alice.organization, email="dora@example.com", role="member", invited_by=carol.user
+    )
+    invitations.invite(organization=bob.organization, email="carol@example.com", role="member", invited_by=bob.user)
+    close_account(user=carol.user)
+    assert [(row.pk, row.invited_by) for row in Invitation.objects.all()] == [(mine.pk, "")]
+
+
+def test_nobody_can_stand_in_the_way_of_a_closing(alice):
+    User.objects.create_user(f"closed-{alice.user.pk}@closed.invalid")
+    close_account(user=alice.user)
+    assert not alice.user.is_active
+
+
+def test_the_page_says_how_long_records_are_kept(alice, sign_in, settings):
+    settings.USAGE_DAYS = 77
+    assert "usage records for 77 days" in sign_in_recently(sign_in(alice)).get(PATH).content.decode()
 
 
 def test_a_recent_sign_in_is_asked_for(alice, sign_in):
