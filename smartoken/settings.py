@@ -212,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
     "roll-up": {"task": "billing.tasks.roll_up", "schedule": 60.0},
     "reconcile-charges": {"task": "billing.tasks.reconcile_charges", "schedule": crontab(hour=4, minute=23)},
     "forget-history": {"task": "playground.tasks.forget_history", "schedule": crontab(minute=41)},
+    "forget-sessions": {"task": "accounts.tasks.forget_sessions", "schedule": crontab(minute=53)},
     "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
     "read-balances": {"task": "routing.tasks.read_balances", "schedule": 900.0, "options": {"expires": 600}},
     "probe-upstreams": {"task": "routing.tasks.probe_upstreams", "schedule": 300.0, "options": {"expires": 200}},
