@@ -63,7 +63,7 @@ class Question:
         sort = params.get("sort", "") if params.get("sort", "") in SORTS else ""
         direction = params.get("dir", "")
         return cls(
-            q=" ".join(str(params.get("q", "")).replace("\0", "").split())[:60],
+            q=" ".join(str(params.get("q", "")).split())[:60],
             sort=sort,
             direction=direction if direction in ("asc", "desc") else FIRST.get(sort, "asc"),
             served=params.get("served") == "1",
