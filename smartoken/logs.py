@@ -2,13 +2,18 @@
 
 import json
 import logging
+import re
 import traceback
+
+OPENING = re.compile(r"(/(?:setup|invitations|accounts/confirm-email|accounts/password/reset/key)/)[^/\s?\"']+")
+"""Addresses whose next part lets in whoever knows it."""
 
 
 class JSONFormatter(logging.Formatter):
     """Time, level, logger and message; of an exception its class and place, never its text.
 
-    Exception texts of clients can hold addresses and credentials.
+    Exception texts of clients can hold addresses and credentials. Django names the address of a page
+    that it refused: of a link that opens something only its kind is said.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -16,7 +21,7 @@ class JSONFormatter(logging.Formatter):
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": OPENING.sub(r"\1***", record.getMessage()),
         }
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
