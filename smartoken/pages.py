@@ -1,9 +1,10 @@
-"""Django's pages behind the ASGI entry, each run to the beginning of its answer."""
+"""Django's pages behind the ASGI entry: bodies up to a length, each page run to the beginning of its answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
 Message = MutableMapping[str, Any]
@@ -17,14 +18,28 @@ _handler = ASGIHandler()
 
 
 async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Let Django answer, or refuse a body that is too long: Django would write any length of it to the disk."""
+    length, is_refused = 0, False
+
+    async def receive_bounded() -> Message:
+        nonlocal length, is_refused
+        message = await receive()
+        length += len(message.get("body", b""))
+        is_refused = is_refused or length > settings.BODY_LIMIT_BYTES
+        return {"type": "http.disconnect"} if is_refused else message
+
+    answer = _handler if scope["path"] == LISTENING else _answer_to_the_end
+    await answer(scope, receive_bounded, send)  # type: ignore[arg-type]
+    if is_refused:
+        await _refuse_length(send)
+
+
+async def _answer_to_the_end(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     """Let Django answer; tell it of a client that left only once the answer has begun.
 
     Django gives up a request whose client leaves, but can't stop the thread that works on it: the thread
     would go on after the request's end and open a database connection that nobody closes.
     """
-    if scope["path"] == LISTENING:
-        await _handler(scope, receive, send)  # type: ignore[arg-type]
-        return
     is_read = False
     begun = asyncio.Event()
 
@@ -41,3 +56,10 @@ async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: S
         await send(message)
 
     await _handler(scope, receive_late, send_on)  # type: ignore[arg-type]
+
+
+async def _refuse_length(send: Send) -> None:
+    text = f"413: a page of this site takes no more than {settings.BODY_LIMIT_BYTES:,} bytes. Nothing was changed.\n"
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode()})

@@ -1,4 +1,4 @@
-"""A page whose client leaves is still answered, so that its thread and its connection end with it."""
+"""What reaches a page: no body of any length; and a client that leaves does not cut the work on its page."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ SCOPE: dict[str, Any] = {
 }
 
 
-def answers_to(*messages: dict[str, Any]) -> list[Any]:
+def answers_to(*messages: dict[str, Any], path: str = SCOPE["path"]) -> list[Any]:
     from smartoken.pages import answer_page  # it reads the settings of static files, which the tests replace
 
     waiting, sent = list(messages), []
@@ -30,7 +30,7 @@ def answers_to(*messages: dict[str, Any]) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(answer_page(dict(SCOPE), receive, send))
+    asyncio.run(answer_page(SCOPE | {"path": path}, receive, send))
     return sent
 
 
@@ -43,3 +43,12 @@ def test_a_client_that_leaves_meanwhile_does_not_cut_the_page() -> None:
 def test_a_client_that_leaves_in_its_own_body_is_not_answered() -> None:
     sent = answers_to({"type": "http.request", "body": b"a=", "more_body": True}, {"type": "http.disconnect"})
     assert sent == []
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/", "/playground/run/"])
+def test_a_body_without_end_is_refused(settings: Any, path: str) -> None:
+    settings.BODY_LIMIT_BYTES = 1000
+    piece = {"type": "http.request", "body": b"a" * 600, "more_body": True}
+    sent = answers_to(piece, piece, path=path)
+    assert [message.get("status") for message in sent] == [413, None]
+    assert b"no more than 1,000 bytes" in sent[1]["body"]
