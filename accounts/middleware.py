@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from django.utils.deprecation import MiddlewareMixin
 
 from accounts.invitations import list_waiting
@@ -32,6 +33,7 @@ class OrganizationMiddleware(MiddlewareMixin):
     """Sets ``request.membership``: the one the session names, else the oldest; None for everybody else.
 
     ``request.memberships`` are all of them. Error pages show both, and must not ask the database.
+    What is drawn for somebody who is signed in is kept nowhere on its way, nor shown by "back" afterwards.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -39,6 +41,11 @@ class OrganizationMiddleware(MiddlewareMixin):
         chosen = request.session.get(SESSION_KEY) if found else None
         request.memberships = found  # type: ignore[attr-defined]
         request.membership = choose_membership(found, chosen)  # type: ignore[attr-defined]
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if request.user.is_authenticated and "Cache-Control" not in response:
+            add_never_cache_headers(response)
+        return response
 
 
 def membership_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

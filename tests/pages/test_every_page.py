@@ -91,6 +91,16 @@ def test_nobody_else_changes_a_row(place, person):
         assert all("/accounts/login/" in answer.url for answer in answers.values())
 
 
+def test_nothing_keeps_what_is_drawn_for_a_person(place):
+    """A shared cache on the way, or a browser's "back" after signing out."""
+    client, kept = browser_of(place, "owner"), []
+    for name, page in PAGES.items():
+        if page.expected[2] == 200 and not name.startswith("api_"):
+            response = client.get(address(place, name))
+            kept += [name] if "no-store" not in response.headers.get("Cache-Control", "") else []
+    assert kept == []
+
+
 @pytest.mark.parametrize("person", ["visitor", "owner"])
 def test_the_admin_is_for_staff(place, person):
     client, seen = browser_of(place, person), 0
