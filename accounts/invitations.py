@@ -14,11 +14,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import Invitation, Membership, Organization, User
+from accounts.models import AuditEntry, Invitation, Membership, Organization, User
 
 LASTS = timedelta(days=7)
 MOST_OPEN = 50
 """Open invitations of one organization: each may send a mail to somebody who knows nothing of it."""
+MOST_A_DAY = 100
+"""Invitations that one organization makes in 24 hours, those that were withdrawn or replaced too: each was a mail."""
 
 
 class InvitationError(ValueError):
@@ -40,6 +42,8 @@ def invite(*, organization: Organization, email: str, role: str, invited_by: Use
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
     if organization.memberships.filter(user__email=email).exists():
         raise InvitationError(f"{email} is a member already.")
+    if _count_made(organization) >= MOST_A_DAY:
+        raise InvitationError(f"{MOST_A_DAY} invitations were made within a day: go on tomorrow.")
     for earlier in list_open(organization=organization).filter(email=email):
         withdraw(invitation=earlier, actor=invited_by.email)
     if list_open(organization=organization).count() >= MOST_OPEN:
@@ -55,6 +59,12 @@ def invite(*, organization: Organization, email: str, role: str, invited_by: Use
     )
     audit.record_created(invitation, actor=invited_by.email)
     return invitation, secret
+
+
+def _count_made(organization: Organization) -> int:
+    """Return how many invitations were made in the last 24 hours; the audit log knows those that are gone too."""
+    made = AuditEntry.objects.filter(organization=organization, action="invitation.create")
+    return made.filter(created_at__gt=timezone.now() - timedelta(days=1)).count()
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit, keys
+from accounts import audit, keys, management_keys
 from accounts.models import APIKey, Membership, Organization, User
 
 
@@ -54,8 +54,11 @@ def set_role(*, membership: Membership, role: str, actor: str) -> None:
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership, actor: str) -> int:
-    """End a membership and revoke the person's keys; return how many. Raises MemberError for the last owner."""
+def remove_member(*, membership: Membership, actor: str) -> None:
+    """End a membership and revoke the keys that the person made here, those of programs that manage too.
+
+    Raises MemberError for the last owner.
+    """
     _lock(membership)
     _keep_owner(membership)
     own = APIKey.objects.filter(
@@ -64,12 +67,13 @@ def remove_member(*, membership: Membership, actor: str) -> int:
         kind=APIKey.Kind.STANDARD,
         revoked_at=None,
     )
-    revoked = list(own)
-    for key in revoked:
+    for key in own:
         keys.revoke_key(key=key, actor=actor)
+    managing = management_keys.list_keys(organization=membership.organization)
+    for one in managing.filter(created_by=membership.user_id):
+        management_keys.revoke(key=one, actor=actor)
     audit.record_deleted(membership, actor=actor)
     Membership.objects.filter(pk=membership.pk).delete()
-    return len(revoked)
 
 
 def _lock(membership: Membership) -> None:

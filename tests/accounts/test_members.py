@@ -10,7 +10,7 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from accounts import invitations, keys, members
+from accounts import invitations, keys, management_keys, members
 from accounts.models import APIKey, AuditEntry, Invitation, Membership, User
 
 
@@ -48,6 +48,15 @@ def test_the_link_goes_out_by_mail(owner, settings):
     html = invite(owner)
     assert mail.outbox[0].to == ["dora@example.com"]
     assert link_in(mail.outbox[0].body) == link_in(html)
+
+
+def test_nobody_is_mailed_without_end(owner, settings, monkeypatch):
+    settings.MAIL_CONFIGURED = True
+    monkeypatch.setattr(invitations, "MOST_A_DAY", 2)
+    pages = [invite(owner) for _ in range(3)]
+    assert len(mail.outbox) == 2
+    assert "made within a day" in pages[2] and 'value="dora@example.com"' in pages[2]
+    assert owner.get(link_in(pages[1])).status_code == 200, "the last link goes on working"
 
 
 def test_an_invited_person_joins_once(owner, dora, alice):
@@ -140,6 +149,15 @@ def test_who_is_removed_loses_access_and_keys_at_once(owner, carol, sign_in):
     owner.post(f"/console/members/{carol.pk}/remove/")
     assert browser.get("/console/keys/").status_code == 403
     assert APIKey.objects.get(pk=key.pk).revoked_at
+
+
+def test_who_is_removed_does_not_manage_by_a_program(alice, carol):
+    members.set_role(membership=carol, role="owner", actor="test")
+    _, secret = management_keys.create(organization=carol.organization, created_by=carol.user, name="job")
+    assert management_keys.find_membership(secret) == carol
+    members.remove_member(membership=carol, actor="test")
+    Membership.objects.create(user=carol.user, organization=alice.organization, role="owner")
+    assert management_keys.find_membership(secret) is None, "not even when she is owner again"
 
 
 def test_a_member_leaves(carol, sign_in):
