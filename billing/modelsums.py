@@ -8,14 +8,23 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Sum
+
 from billing import rows
 from billing.models import ModelSum
 from billing.sums import DEMO, FIGURES
 
-KEPT = ("completed", "failed", "client_errors", "first_token_ms", "timed")
+KEPT = ("completed", "failed", "client_errors", "first_token_ms", "timed", "stream_ms", "stream_tokens")
 _PLACES = tuple(FIGURES.index(name) for name in KEPT)
 Groups = Mapping[tuple[Any, ...], tuple[int, ...]]
 """(organization, key, user, model, upstream) → figures, in the order of FIGURES."""
+
+
+def sum_hours(model: str, *, since: datetime) -> dict[str, int]:
+    """Return the figures of a model's whole hours since then, by the names in KEPT."""
+    hours = ModelSum.objects.filter(span=ModelSum.Span.HOUR, starts_at__gte=since, model=model)
+    found = hours.aggregate(**{f"sum_{name}": Sum(name) for name in KEPT})
+    return {name: found[f"sum_{name}"] or 0 for name in KEPT}
 
 
 def add(hour: datetime, groups: Groups, *, instead_of: Groups | None = None) -> None:

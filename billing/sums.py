@@ -102,13 +102,6 @@ def sum_usage(
     return sum_rows(rollups, records, since, until or NEVER, group_by)
 
 
-def sum_model(*, model: str, since: datetime) -> Sums:
-    """Return the sums of a model since then, all organizations together; what the demo answered is left out."""
-    rollups = Rollup.objects.filter(model=model).exclude(upstream=DEMO)
-    records = UsageRecord.objects.filter(model=model, demo=False)
-    return sum_rows(rollups, records, since, NEVER, ())[()]
-
-
 def sum_site(*, since: datetime, until: datetime, group_by: tuple[str, ...]) -> dict[tuple[Any, ...], Sums]:
     """Return what ``sum_usage`` does of all organizations together, for the operator."""
     return sum_rows(Rollup.objects.all(), UsageRecord.objects.all(), since, until, group_by)

@@ -5,14 +5,15 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from billing.sums import floor_hour, sum_model
+from billing.modelsums import sum_hours
+from billing.sums import floor_hour
 
 DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests of the last 24 hours; figures are None where there was nothing to measure."""
+    """Requests of the last 24 hours that ended; figures are None where there was nothing to measure."""
 
     requests: int
     first_token_ms: int | None
@@ -21,16 +22,16 @@ class Traffic:
 
 
 def last_day(model: str) -> Traffic:
-    """Return the day's figures of the model with this public id.
+    """Return the day's figures of the model with this public id, as far as they are rolled up.
 
-    Calls that clients broke off don't count as failed, nor do requests at fault themselves.
+    Calls that clients broke off are not counted, nor are requests at fault themselves.
     """
     # From a whole hour on: what is measured is a rate, and whole hours are summed already.
-    sums = sum_model(model=model, since=floor_hour(timezone.now() - DAY))
-    ended = sums.completed + sums.failed - sums.client_errors
+    sums = sum_hours(model, since=floor_hour(timezone.now() - DAY))
+    ended = sums["completed"] + sums["failed"] - sums["client_errors"]
     return Traffic(
-        requests=sums.requests,
-        first_token_ms=round(sums.first_token_ms / sums.timed) if sums.timed else None,
-        tokens_per_second=sums.stream_tokens * 1000 / sums.stream_ms if sums.stream_ms else None,
-        success_percent=100 * sums.completed / ended if ended else None,
+        requests=ended,
+        first_token_ms=round(sums["first_token_ms"] / sums["timed"]) if sums["timed"] else None,
+        tokens_per_second=sums["stream_tokens"] * 1000 / sums["stream_ms"] if sums["stream_ms"] else None,
+        success_percent=100 * sums["completed"] / ended if ended else None,
     )

@@ -209,6 +209,10 @@ class ModelSum(models.Model):
     client_errors = models.BigIntegerField(default=0)
     first_token_ms = models.BigIntegerField(default=0, help_text="Sum over the requests in `timed`.")
     timed = models.BigIntegerField(default=0)
+    stream_ms = models.BigIntegerField(
+        default=0, help_text="Sum over the requests in `timed`, from the first token on."
+    )
+    stream_tokens = models.BigIntegerField(default=0, help_text="Sum over the requests in `timed`.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["span", "starts_at", "model"], name="one_model_sum")]

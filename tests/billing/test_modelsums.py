@@ -59,5 +59,5 @@ def test_a_site_that_had_rollups_before_gets_them_once(write, clock) -> None:
         write(NOON - timedelta(minutes=minutes))
     rollups.roll_up()
     ModelSum.objects.all().delete()
-    import_module("billing.migrations.0003_model_sums").fill(apps, None)
+    import_module("billing.migrations.0007_speed_of_models").fill(apps, None)
     assert stored() == added_up()

@@ -72,15 +72,6 @@ def test_a_plain_member_sees_sums_of_own_requests(traffic, write, clock) -> None
     assert sums.sum_usage(membership=member, since=NOON)[()].charge_nanos == mine.charge_nanos
 
 
-def test_a_models_sums_leave_the_demo_out(write, clock) -> None:
-    clock.now = NOON + timedelta(days=1)
-    for demo in (False, True):
-        write(NOON, model="kimi", demo=demo, upstream="demo" if demo else "first")
-    assert sums.sum_model(model="kimi", since=NOON).requests == 1
-    rollups.roll_up()
-    assert sums.sum_model(model="kimi", since=NOON).requests == 1
-
-
 def test_the_operators_sums_are_those_of_all_organizations(traffic) -> None:
     found = sums.sum_site(since=NOON, until=NOON + timedelta(days=2), group_by=("hour", "upstream"))
     expected = add_up(UsageRecord.objects.all(), lambda record: (place_of(record)[0], record.upstream))

@@ -4,17 +4,21 @@ import ast
 import json
 import re
 from collections import Counter
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from django.utils.html import strip_tags
 from django.views.defaults import server_error
 
 from accounts import keys
 from accounts.models import Membership
 from billing import pricing
+from billing.models import ModelSum
+from billing.sums import floor_hour
 from playground.samples import render_samples
 from routing.catalog import load_families
 from routing.conformance import CHECKS, ERROR_CHECKS
@@ -138,6 +142,22 @@ def test_a_page_names_who_receives_the_text_and_how_much_of_it(client, catalogue
     html = read(client, "/models/minimax/")
     assert "Somebody, Norway" in html
     assert "64,000 tokens" in html
+
+
+def test_a_page_tells_how_the_model_did_in_the_last_day(client, catalogue):
+    hour = floor_hour(timezone.now())
+    figures = {"completed": 990, "failed": 30, "client_errors": 20, "first_token_ms": 495_000, "timed": 990}
+    ModelSum.objects.create(
+        span="hour", starts_at=hour, model="minimax", stream_ms=10_000, stream_tokens=850, **figures
+    )
+    html = read(client, "/models/minimax/")
+    assert "500 ms" in html and "85 tokens/s" in html and "99.0 % of 1,000" in html
+
+
+def test_what_is_older_than_a_day_is_not_told(client, catalogue):
+    hour = floor_hour(timezone.now() - timedelta(hours=26))
+    ModelSum.objects.create(span="hour", starts_at=hour, model="minimax", completed=5)
+    assert "no requests in 24 hours" in read(client, "/models/minimax/")
 
 
 def add_route(model, **fields):
