@@ -31,7 +31,7 @@ SITE = "site"
 
 LEFT_OUT = {"id", "organization", "created_at", "joined_at", "last_login", "password", "digest", "previous_digest"}
 NAMES = {APIKey: "key", Membership: "member"}
-STATE = {"upstreamhealth"}
+STATE = {"upstreamhealth", "routehealth"}
 """Tables of what the site itself has seen: no person changes them, they go with what they are about."""
 
 MAX_CHARACTERS = 500

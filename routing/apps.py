@@ -18,4 +18,4 @@ def _install_triggers(using: str, **kwargs: Any) -> None:
     from accounts.versions import HEALTH, ROUTES, install_triggers
 
     install_triggers(connections[using], version=ROUTES, tables=[f"routing_{name}" for name in TABLES])
-    install_triggers(connections[using], version=HEALTH, tables=["routing_upstreamhealth"])
+    install_triggers(connections[using], version=HEALTH, tables=["routing_upstreamhealth", "routing_routehealth"])

@@ -81,6 +81,6 @@ def _explain_place(route: RouteRecord, model: ModelRecord) -> str:
 def _read_health() -> Health:
     """Return what the site's processes know together, to be asked like a process's own memory."""
     health = Health()
-    for slug, news in read_news().items():
-        health.take_over(slug, news.standing)
+    for place, news in read_news().items():
+        health.take_over(place, news.standing)
     return health

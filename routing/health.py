@@ -4,10 +4,10 @@
    What an operator must mend, a rate limit and a Retry-After begin a rest at once; anything
    else does with the third failure in a row.
 2. Each failure behind a rest doubles it: up to ten minutes for what an operator must mend,
-   a minute for the rest.
+   a minute for the rest. A provider that asks for more gets it, up to ten minutes.
 3. One success makes the upstream healthy, unless its call had begun before it failed.
 4. A credential refused twice in a row is set aside until it changes, or somebody puts it back.
-5. A model that the upstream does not know rests that route alone, in this process.
+5. A model that the upstream does not know rests that route alone.
 
 What other processes must know waits in ``take_changes``; ``routing/sharing.py`` carries it.
 """
@@ -29,7 +29,10 @@ FAILURES = 3
 REFUSALS = 2
 LONGEST_REST_SECONDS = 60.0
 LONGEST_OPERATOR_REST_SECONDS = 600.0
-ROUTE_REST_SECONDS = 60.0
+LONGEST_ASKED_REST_SECONDS = 600.0
+
+Place = tuple[str, str]
+"""What stands well or rests: an upstream's slug, and the id of one of its models or '' for all of it."""
 
 
 class HasCredential(Protocol):
@@ -54,7 +57,7 @@ class HasUpstream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an upstream stands, as processes tell each other. ``rest_seconds`` are left of its rest.
+    """How an upstream or a route stands, as processes tell each other. ``rest_seconds`` are left of its rest.
 
     ``refused_credential`` is the mark of the credential that was refused last.
     """
@@ -91,7 +94,7 @@ def _rest(fault: UpstreamFault, failures: int) -> float:
         return 0.0
     grown = fault.rest_seconds * 2.0 ** min(max(0, failures - patience), 10)
     longest = LONGEST_OPERATOR_REST_SECONDS if is_operators else LONGEST_REST_SECONDS
-    return min(max(grown, fault.retry_after or 0), longest)
+    return max(min(grown, longest), min(fault.retry_after or 0, LONGEST_ASKED_REST_SECONDS))
 
 
 def _fault_of(fault: UpstreamFault) -> Fault:
@@ -127,24 +130,25 @@ class Health:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._states: dict[str, _State] = {}
-        self._resting_routes: dict[tuple[str, str], tuple[int, float]] = {}
-        self._changed: set[str] = set()
+        self._states: dict[Place, _State] = {}
+        self._changed: set[Place] = set()
         self._alarms: list[Alarm] = []
 
     # --- what selection asks ----------------------------------------------------
 
     def reason_against(self, route: HasUpstream) -> str:
         """Return why a route must not be tried now: ``cooldown``, ``credential_set_aside`` or ''."""
-        upstream = route.upstream
-        if self._resting_routes and self._resting_routes.get(_key(route), (0, 0.0))[1] > self.clock():
+        if not self._states:
+            return ""
+        alone = self._states.get(route_place(route))
+        if alone and alone.rests_until > self.clock():
             return "cooldown"
-        state = self._states.get(upstream.slug)
+        state = self._states.get(upstream_place(route.upstream))
         if state is None:
             return ""
         refused = state.standing.refused_credential
-        if refused and refused != mark_credential(upstream):  # a new credential begins anew
-            self._set(upstream.slug, Standing())
+        if refused and refused != mark_credential(route.upstream):  # a new credential begins anew
+            self._set(upstream_place(route.upstream), Standing())
             return ""
         if state.standing.is_set_aside:
             return "credential_set_aside"
@@ -153,48 +157,43 @@ class Health:
     # --- what journeys tell -----------------------------------------------------
 
     def note_success(self, route: HasUpstream, *, began_at: float) -> None:
-        """Make an upstream healthy; ``began_at`` is when the call that went well began."""
-        self._resting_routes.pop(_key(route), None)
-        state = self._states.get(route.upstream.slug)
-        if state is None or began_at < state.changed_at:
+        """Make an upstream and its route healthy; ``began_at`` is when the call that went well began."""
+        if not self._states:
             return
-        self._set(route.upstream.slug, Standing())
+        for place in (route_place(route), upstream_place(route.upstream)):
+            state = self._states.get(place)
+            if state and began_at >= state.changed_at:
+                self._set(place, Standing())
 
     def note_fault(self, route: HasUpstream, fault: UpstreamFault, *, began_at: float) -> None:
         """Count what a failed call says about its upstream; nothing where the request was at fault."""
         upstream = route.upstream
-        if fault.reason == Meaning.MODEL_UNKNOWN:
-            self._rest_route(route)
         is_news = True
         if fault.cools_down:
-            is_news = self._count(upstream, fault, began_at)
+            place = route_place(route) if fault.rests_route else upstream_place(upstream)
+            is_news = self._count(place, upstream, fault, began_at)
         if fault.tells_admin and is_news:
-            state = self._states.get(upstream.slug)
+            state = self._states.get(upstream_place(upstream))
             self._alarms.append(Alarm(upstream.slug, fault.reason, bool(state and state.standing.is_set_aside)))
 
-    def _count(self, upstream: HasCredential, fault: UpstreamFault, began_at: float) -> bool:
-        state, now = self._states.get(upstream.slug), self.clock()
+    def _count(self, place: Place, upstream: HasCredential, fault: UpstreamFault, began_at: float) -> bool:
+        state, now = self._states.get(place), self.clock()
         if state and state.rests_until > now and began_at < state.changed_at:
             return False  # one of many calls that ran when the first of them failed
         before = self._standing(state, now)
-        self._set(upstream.slug, before.failed(fault, mark_credential(upstream)))
+        self._set(place, before.failed(fault, mark_credential(upstream)))
         return True
 
-    def _rest_route(self, route: HasUpstream) -> None:
-        times, _ = self._resting_routes.get(_key(route), (0, 0.0))
-        rest = min(ROUTE_REST_SECONDS * 2.0 ** min(times, 10), LONGEST_OPERATOR_REST_SECONDS)
-        self._resting_routes[_key(route)] = (times + 1, self.clock() + rest)
-
-    def _set(self, slug: str, standing: Standing) -> None:
-        now, before = self.clock(), self._states.get(slug)
+    def _set(self, place: Place, standing: Standing) -> None:
+        now, before = self.clock(), self._states.get(place)
         was_shared = before is not None and _matters(before.standing, before.rests_until)
         if standing == Standing():
-            self._states.pop(slug, None)
+            self._states.pop(place, None)
         else:
             rests_until = now + standing.rest_seconds if standing.rest_seconds else 0.0
-            self._states[slug] = _State(standing, rests_until, now)
+            self._states[place] = _State(standing, rests_until, now)
         if was_shared or standing.rest_seconds or standing.refused:
-            self._changed.add(slug)
+            self._changed.add(place)
 
     @staticmethod
     def _standing(state: _State | None, now: float) -> Standing:
@@ -213,35 +212,37 @@ class Health:
 
     # --- what processes tell each other -------------------------------------------
 
-    def take_changes(self) -> dict[str, Standing]:
-        """Return upstream → its standing, of those that others must hear of."""
-        slugs, self._changed = self._changed, set()
-        return {slug: self._standing(self._states.get(slug), self.clock()) for slug in slugs}
+    def take_changes(self) -> dict[Place, Standing]:
+        """Return place → its standing, of those that others must hear of."""
+        places, self._changed = self._changed, set()
+        return {place: self._standing(self._states.get(place), self.clock()) for place in places}
 
-    def give_back(self, slugs: set[str]) -> None:
+    def give_back(self, places: set[Place]) -> None:
         """Take changes back that could not be told: they are told later."""
-        self._changed |= slugs
+        self._changed |= places
 
     def take_alarms(self) -> list[Alarm]:
         alarms, self._alarms = self._alarms, []
         return alarms
 
-    def take_over(self, slug: str, standing: Standing) -> None:
-        """Believe what another process or a person said of an upstream, unless we have something newer to say."""
-        if slug in self._changed:
+    def take_over(self, place: Place, standing: Standing) -> None:
+        """Believe what another process or a person said of a place, unless we have something newer to say."""
+        if place in self._changed:
             return
         if standing == Standing():
-            self._states.pop(slug, None)
-            for key in [key for key in self._resting_routes if key[0] == slug]:
-                del self._resting_routes[key]
+            self._states.pop(place, None)
             return
         now = self.clock()
-        self._states[slug] = _State(standing, now + standing.rest_seconds if standing.rest_seconds else 0.0, now)
+        self._states[place] = _State(standing, now + standing.rest_seconds if standing.rest_seconds else 0.0, now)
 
 
 def _matters(standing: Standing, rests_until: float) -> bool:
     return bool(rests_until or standing.refused)
 
 
-def _key(route: HasUpstream) -> tuple[str, str]:
+def upstream_place(upstream: HasCredential) -> Place:
+    return upstream.slug, ""
+
+
+def route_place(route: HasUpstream) -> Place:
     return route.upstream.slug, route.upstream_model

@@ -9,20 +9,20 @@ from datetime import datetime
 
 from accounts.reader import Reader
 from routing import sharing
-from routing.health import Alarm, Health, Standing
+from routing.health import Alarm, Health, Place, Standing
 from routing.notices import warn_admin
 from routing.sharing import News
 
 PAUSE_SECONDS = 1.0
-"""An upstream is written at most so often by a process."""
+"""An upstream or a route is written at most so often by a process."""
 
 
 class Messenger:
     def __init__(self, health: Health, reader: Reader) -> None:
         self._health = health
         self._reader = reader
-        self._known: dict[str, datetime] = {}
-        self._told_at: dict[str, float] = {}
+        self._known: dict[Place, datetime] = {}
+        self._told_at: dict[Place, float] = {}
 
     async def tell(self) -> None:
         """Write what has changed, and raise the alarms. Raises DatabaseError; the changes then wait."""
@@ -35,21 +35,21 @@ class Messenger:
                 self._health.give_back(set(ready))
                 raise
 
-    def _take_ready(self) -> dict[str, Standing]:
-        """Return the changes of upstreams that were not written a moment ago; the others wait."""
+    def _take_ready(self) -> dict[Place, Standing]:
+        """Return the changes of what was not written a moment ago; the others wait."""
         changes, now = self._health.take_changes(), time.monotonic()
-        early = {slug for slug in changes if now - self._told_at.get(slug, -PAUSE_SECONDS) < PAUSE_SECONDS}
+        early = {place for place in changes if now - self._told_at.get(place, -PAUSE_SECONDS) < PAUSE_SECONDS}
         self._health.give_back(early)
-        ready = {slug: standing for slug, standing in changes.items() if slug not in early}
+        ready = {place: standing for place, standing in changes.items() if place not in early}
         self._told_at.update(dict.fromkeys(ready, now))
         return ready
 
-    def hear(self, news: dict[str, News]) -> None:
+    def hear(self, news: dict[Place, News]) -> None:
         """Take over what others have written since the last time."""
-        for slug, one in news.items():
-            if self._known.get(slug) != one.changed_at:
-                self._health.take_over(slug, one.standing)
-        self._known = {slug: one.changed_at for slug, one in news.items()}
+        for place, one in news.items():
+            if self._known.get(place) != one.changed_at:
+                self._health.take_over(place, one.standing)
+        self._known = {place: one.changed_at for place, one in news.items()}
 
 
 def _raise_alarms(alarms: list[Alarm]) -> None:

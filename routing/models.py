@@ -135,6 +135,24 @@ class UpstreamHealth(models.Model):
         return f"{self.upstream}: {self.reason or 'healthy'}"
 
 
+class RouteHealth(models.Model):
+    """What the processes of a site know together of one model at an upstream, whatever pools it is in."""
+
+    upstream = models.ForeignKey(Upstream, on_delete=models.CASCADE, related_name="route_health", db_index=False)
+    upstream_model = models.CharField(max_length=128)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    reason = models.CharField(max_length=40, blank=True)
+    rests_until = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "route health"
+        constraints = [models.UniqueConstraint(fields=["upstream", "upstream_model"], name="one_route_health")]
+
+    def __str__(self) -> str:
+        return f"{self.upstream} · {self.upstream_model}: {self.reason or 'healthy'}"
+
+
 class ProbeSum(models.Model):
     """How the probes of an upstream went in an hour or a day (UTC)."""
 

@@ -10,7 +10,7 @@ from billing.models import UsageRecord
 from billing.sums import floor_hour
 from routing import dialects, sharing
 from routing.dialects.base import UpstreamFault
-from routing.health import Alarm, Standing, mark_credential
+from routing.health import Alarm, Standing, mark_credential, upstream_place
 from routing.models import ProbeSum, Upstream, UpstreamHealth
 from routing.notices import warn_admin
 from routing.outbound import OutboundError, ask_upstream
@@ -39,11 +39,11 @@ def probe(*, upstream: Upstream) -> bool:
     if fault is None:
         # A list of models may be public: it proves nothing about the credential.
         if not standing.refused and standing != Standing():
-            sharing.write_standings({upstream.slug: Standing()})
+            sharing.write_standings({upstream_place(upstream): Standing()})
         return True
-    if fault.cools_down:
+    if fault.cools_down and not fault.rests_route:  # a provider without a list of models is not at fault
         failed = standing.failed(fault, mark_credential(upstream))
-        sharing.write_standings({upstream.slug: failed})
+        sharing.write_standings({upstream_place(upstream): failed})
         if fault.tells_admin:
             warn_admin(Alarm(upstream.slug, fault.reason, failed.is_set_aside))
     return False

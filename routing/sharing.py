@@ -1,7 +1,8 @@
-"""Health between processes: what one has learnt is written to ``UpstreamHealth``, the others read it.
+"""Health between processes: what one has learnt is written to a row, the others read it.
 
-Rests are kept by the database's clock. A row counts as news when its ``changed_at`` has
-moved; balances and probes leave that alone.
+An upstream's row is in ``UpstreamHealth``, a route's in ``RouteHealth``. Rests are kept by the
+database's clock. A row counts as news when its ``changed_at`` has moved; balances and probes
+leave that alone.
 """
 
 from collections.abc import Mapping
@@ -11,10 +12,11 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from billing import rows
-from routing.health import Standing
-from routing.models import Upstream, UpstreamHealth
+from routing.health import Place, Standing
+from routing.models import RouteHealth, Upstream, UpstreamHealth
 
-FIELDS = ["failures", "reason", "rests_until", "refused_credentials", "refused_credential", "set_aside_at"]
+ROUTE_FIELDS = ["failures", "reason", "rests_until"]
+FIELDS = [*ROUTE_FIELDS, "refused_credentials", "refused_credential", "set_aside_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +27,81 @@ class News:
     standing: Standing
 
 
-def read_news() -> dict[str, News]:
-    """Return upstream's slug → what its row says."""
+def read_news() -> dict[Place, News]:
+    """Return what the rows say, by what they are about."""
     now = rows.read_clock()
-    found = UpstreamHealth.objects.select_related("upstream").only("upstream__slug", "changed_at", *FIELDS)
-    return {row.upstream.slug: News(row.changed_at, read_standing(row, now)) for row in found}
+    upstreams = UpstreamHealth.objects.select_related("upstream").only("upstream__slug", "changed_at", *FIELDS)
+    routes = RouteHealth.objects.select_related("upstream")
+    news = {(row.upstream.slug, ""): News(row.changed_at, read_standing(row, now)) for row in upstreams}
+    return news | {
+        (row.upstream.slug, row.upstream_model): News(row.changed_at, _read_route_standing(row, now)) for row in routes
+    }
 
 
 def read_standing(row: UpstreamHealth, now: datetime) -> Standing:
     """Return the standing in a row, with what is left of its rest at this time."""
-    left = (row.rests_until - now).total_seconds() if row.rests_until else 0.0
     return Standing(
         failures=row.failures,
         reason=row.reason,
-        rest_seconds=max(0.0, left),
+        rest_seconds=_seconds_left(row, now),
         refused=row.refused_credentials,
         refused_credential=row.refused_credential,
         is_set_aside=row.set_aside_at is not None,
     )
 
 
-def write_standings(standings: Mapping[str, Standing]) -> None:
-    """Write how these upstreams (by slug) stand; those that are no rows, like the demo, are left out."""
+def _read_route_standing(row: RouteHealth, now: datetime) -> Standing:
+    return Standing(failures=row.failures, reason=row.reason, rest_seconds=_seconds_left(row, now))
+
+
+def _seconds_left(row: UpstreamHealth | RouteHealth, now: datetime) -> float:
+    return max(0.0, (row.rests_until - now).total_seconds()) if row.rests_until else 0.0
+
+
+def write_standings(standings: Mapping[Place, Standing]) -> None:
+    """Write how these stand; those whose upstream is no row, like the demo, are left out."""
     now, changed_at = rows.read_clock(), timezone.now()
-    known = dict(Upstream.objects.filter(slug__in=list(standings)).values_list("slug", "pk"))
-    written = [
+    known = dict(Upstream.objects.filter(slug__in={slug for slug, _ in standings}).values_list("slug", "pk"))
+    found = {place: standing for place, standing in standings.items() if place[0] in known}
+    upstreams = [
         UpstreamHealth(upstream_id=known[slug], changed_at=changed_at, **_columns(standing, now))
-        for slug, standing in standings.items()
-        if slug in known
+        for (slug, model), standing in found.items()
+        if not model
     ]
-    if written:
+    routes = [
+        RouteHealth(
+            upstream_id=known[slug], upstream_model=model, changed_at=changed_at, **_route_columns(standing, now)
+        )
+        for (slug, model), standing in found.items()
+        if model
+    ]
+    if upstreams:
         UpstreamHealth.objects.bulk_create(
-            written, update_conflicts=True, unique_fields=["upstream"], update_fields=[*FIELDS, "changed_at"]
+            upstreams, update_conflicts=True, unique_fields=["upstream"], update_fields=[*FIELDS, "changed_at"]
+        )
+    if routes:
+        RouteHealth.objects.bulk_create(
+            routes,
+            update_conflicts=True,
+            unique_fields=["upstream", "upstream_model"],
+            update_fields=[*ROUTE_FIELDS, "changed_at"],
         )
 
 
 def _columns(standing: Standing, now: datetime) -> dict[str, object]:
     return {
-        "failures": standing.failures,
-        "reason": standing.reason,
-        "rests_until": now + timedelta(seconds=standing.rest_seconds) if standing.rest_seconds else None,
+        **_route_columns(standing, now),
         "refused_credentials": standing.refused,
         "refused_credential": standing.refused_credential,
         "set_aside_at": now if standing.is_set_aside else None,
+    }
+
+
+def _route_columns(standing: Standing, now: datetime) -> dict[str, object]:
+    return {
+        "failures": standing.failures,
+        "reason": standing.reason,
+        "rests_until": now + timedelta(seconds=standing.rest_seconds) if standing.rest_seconds else None,
     }
 
 

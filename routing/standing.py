@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts import audit
 from billing.models import UsageRecord
-from routing.models import Pool, Route, Upstream, UpstreamHealth
+from routing.models import Pool, Route, RouteHealth, Upstream, UpstreamHealth
 
 HOUR = timedelta(hours=1)
 MOST_RECORDS = 2000
@@ -29,14 +29,13 @@ class Standing:
         return f"{100 * self.answered / self.requests:.0f} %" if self.requests else "–"
 
 
-def describe_state(health: UpstreamHealth | None, now: datetime) -> str:
-    """Return in words how an upstream is, by what all processes know of it."""
-    if health is None:
-        return "healthy"
-    if health.set_aside_at:
+def describe_state(health: UpstreamHealth | None, now: datetime, route: RouteHealth | None = None) -> str:
+    """Return in words how an upstream, or one of its routes, is, by what all processes know of it."""
+    if health and health.set_aside_at:
         return "set aside: its credential was refused twice"
-    if health.rests_until and health.rests_until > now:
-        return f"resting until {health.rests_until:%H:%M:%S} UTC: {health.reason.replace('_', ' ') or 'failures'}"
+    resting = (one for one in (health, route) if one and one.rests_until and one.rests_until > now)
+    if one := next(resting, None):
+        return f"resting until {one.rests_until:%H:%M:%S} UTC: {one.reason.replace('_', ' ') or 'failures'}"
     return "healthy"
 
 
@@ -52,10 +51,15 @@ def read_standings(*, pool: Pool) -> dict[int, Standing]:
         answered.update(one["route"] for one in attempts if one.get("outcome") == "answered")
         failed.update(one["route"] for one in attempts if one.get("outcome") == "failed")
     health = {row.upstream_id: row for row in UpstreamHealth.objects.filter(upstream__routes__pool=pool)}
+    found = RouteHealth.objects.filter(upstream__routes__pool=pool)
+    alone = {(row.upstream_id, row.upstream_model): row for row in found}
     routes = Route.objects.filter(pool=pool).select_related("upstream__provider")
+    now = timezone.now()
     return {
         route.pk: Standing(
-            state=describe_state(health.get(route.upstream_id), timezone.now()),
+            state=describe_state(
+                health.get(route.upstream_id), now, alone.get((route.upstream_id, route.upstream_model))
+            ),
             answered=answered[label_of(route)],
             failed=failed[label_of(route)],
             requests=requests,
@@ -71,15 +75,14 @@ def label_of(route: Route) -> str:
 
 @transaction.atomic
 def put_back(*, upstream: Upstream, actor: str) -> bool:
-    """End an upstream's rest, and forget that its credential was refused; tell whether there was anything to end."""
-    changed = UpstreamHealth.objects.filter(upstream=upstream).update(
-        failures=0,
-        reason="",
-        rests_until=None,
-        refused_credentials=0,
-        refused_credential="",
-        set_aside_at=None,
-        changed_at=timezone.now(),
+    """End the rests of an upstream and its routes, and forget that its credential was refused.
+
+    Tell whether there was anything to end.
+    """
+    healthy = {"failures": 0, "reason": "", "rests_until": None, "changed_at": timezone.now()}
+    changed = RouteHealth.objects.filter(upstream=upstream).update(**healthy)
+    changed += UpstreamHealth.objects.filter(upstream=upstream).update(
+        **healthy, refused_credentials=0, refused_credential="", set_aside_at=None
     )
     if changed:
         audit.record(actor=actor, action="upstream.put_back", target=f"upstream {upstream}")

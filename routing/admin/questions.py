@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -53,7 +54,8 @@ def route_form(pool: Pool, data: Any) -> forms.Form:
 
 def upstream_form(pool: Pool, data: Any) -> forms.Form:
     """Return the form that chooses one of the pool's upstreams that rest or are set aside."""
-    resting = Upstream.objects.filter(routes__pool=pool, health__isnull=False).distinct().order_by("slug")
+    has_rested = Q(health__isnull=False) | Q(route_health__isnull=False)
+    resting = Upstream.objects.filter(has_rested, routes__pool=pool).distinct().order_by("slug")
     form = forms.Form(data)
     form.fields["upstream"] = forms.ModelChoiceField(resting, empty_label=None, widget=UnfoldAdminSelectWidget)
     return form

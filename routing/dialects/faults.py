@@ -64,7 +64,7 @@ class UpstreamFault(Exception):
 
     ``code`` is what the client sees if no other route answers; ``reason`` is a word for
     the attempt's record; ``was_sent`` is False only when the provider can't have got the
-    request. ``rest_seconds``: how long the upstream rests at first, 0 for not at all.
+    request. ``rest_seconds``: how long the upstream, or its route alone, rests at first, 0 for not at all.
     """
 
     code: str
@@ -73,6 +73,7 @@ class UpstreamFault(Exception):
     may_fail_over: bool = True
     may_retry: bool = False
     rest_seconds: float = 0.0
+    rests_route: bool = False
     tells_admin: bool = False
     was_sent: bool = True
     status: int | None = None
@@ -95,6 +96,7 @@ class UpstreamFault(Exception):
             may_fail_over=policy.may_fail_over,
             may_retry=policy.may_retry,
             rest_seconds=policy.rest_seconds,
+            rests_route=policy.rests_route,
             tells_admin=policy.tells_admin,
             **fields,
         )

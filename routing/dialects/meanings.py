@@ -37,7 +37,8 @@ class Policy:
 
     ``code`` is what the client sees when no other route answers. ``may_retry``: the same
     upstream once more, where there is no other. ``rest_seconds``: the first cooldown of the
-    upstream, which grows while failures go on; 0 for none. ``tells_admin``: a person must act.
+    upstream, which grows while failures go on; 0 for none. ``rests_route``: the rest is that of the
+    one route, not of its upstream. ``tells_admin``: a person must act.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Policy:
     may_fail_over: bool = True
     may_retry: bool = False
     rest_seconds: float = 0.0
+    rests_route: bool = False
     tells_admin: bool = False
 
 
@@ -56,7 +58,9 @@ POLICIES: dict[Meaning, Policy] = {
     Meaning.RATE_LIMITED: Policy("overloaded", Fault.PROVIDER, rest_seconds=2),
     Meaning.OVERLOADED: Policy("overloaded", Fault.PROVIDER, may_retry=True, rest_seconds=1),
     Meaning.SERVER_ERROR: Policy("upstream_error", Fault.PROVIDER, may_retry=True, rest_seconds=1),
-    Meaning.MODEL_UNKNOWN: Policy("upstream_error", Fault.OPERATOR, tells_admin=True),
+    Meaning.MODEL_UNKNOWN: Policy(
+        "upstream_error", Fault.OPERATOR, rest_seconds=60, rests_route=True, tells_admin=True
+    ),
     Meaning.WRONG_ADDRESS: Policy("upstream_error", Fault.OPERATOR, tells_admin=True),
     Meaning.CONTEXT_TOO_LONG: Policy("context_length_exceeded", Fault.CLIENT),  # a route with more context may do
     Meaning.CONTENT_FILTER: Policy("content_filter", Fault.CLIENT, may_fail_over=False),

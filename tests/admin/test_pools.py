@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from routing import pools
-from routing.models import Pool, Route, Upstream, UpstreamHealth
+from routing.models import Pool, Route, RouteHealth, Upstream, UpstreamHealth
 from tests.upstream import Upstream as UpstreamServer
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -46,6 +46,17 @@ def test_a_pools_page_tells_how_its_routes_stand(root, add_route):
     UpstreamHealth.objects.create(upstream=route.upstream, failures=3, reason="no_balance", rests_until=until)
     shown = root.get(page("change")).text
     assert f"resting until {until:%H:%M:%S} UTC: no balance" in shown
+
+
+def test_a_pools_page_tells_of_a_route_that_rests_alone(root, add_route):
+    route = add_route()
+    until = timezone.now() + timedelta(minutes=5)
+    RouteHealth.objects.create(
+        upstream=route.upstream, upstream_model=route.upstream_model, reason="model_unknown", rests_until=until
+    )
+    assert f"resting until {until:%H:%M:%S} UTC: model unknown" in root.get(page("change")).text
+    root.post(page("put_back"), {"upstream": route.upstream_id})
+    assert RouteHealth.objects.get().rests_until is None
 
 
 def test_why_this_route_names_the_order_and_the_reasons(root, add_route):

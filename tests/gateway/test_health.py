@@ -10,8 +10,7 @@ from django.utils import timezone
 from billing import alarms
 from routing import failover, probes, sharing, standing
 from routing.dialects.meanings import POLICIES, Meaning
-from routing.models import Upstream, UpstreamHealth
-from routing.runtime import get_runtime
+from routing.models import RouteHealth, Upstream, UpstreamHealth
 from tests.gateway.callers import eventually
 from tests.gateway.conftest import in_force
 
@@ -61,6 +60,26 @@ def test_an_unknown_model_rests_its_route_and_not_the_upstream(caller, add_route
     add_route("ok", base_url=address, priority=2)
     caller.chat()
     assert outcomes(caller.chat().record) == [("skipped", "cooldown"), ("answered", "")]
+
+
+def test_a_routes_rest_is_written_and_can_be_put_back(caller, add_route):
+    route = add_route("refuse-404")
+    caller.chat()
+    row = eventually(lambda: RouteHealth.objects.filter(upstream=route.upstream_id).first())
+    assert (row.upstream_model, row.failures, row.reason) == ("refuse-404", 1, "model_unknown")
+    in_force()
+    assert caller.chat().error["code"] == "no_healthy_route"
+    standing.put_back(upstream=route.upstream, actor="test")
+    in_force()
+    assert caller.chat().error["code"] == "upstream_error"
+
+
+def test_a_routes_rest_that_another_process_wrote_is_in_force(caller, add_route):
+    route = add_route("ok")
+    rests_until = timezone.now() + timedelta(minutes=1)
+    RouteHealth.objects.create(upstream=route.upstream, upstream_model="ok", failures=1, rests_until=rests_until)
+    in_force()
+    assert caller.chat().error["code"] == "no_healthy_route"
 
 
 def test_a_rest_is_written_and_a_success_ends_it(caller, add_route):
@@ -245,7 +264,8 @@ def test_alarms_tell_of_an_upstream_once_an_hour(caller, add_route, settings, mo
     route = add_route("refuse-404")
     caller.chat()
     eventually(lambda: sent)
-    get_runtime().health._resting_routes.clear()
+    standing.put_back(upstream=route.upstream, actor="test")
+    in_force()
     caller.chat()
     add_route("refuse-402")
     eventually(lambda: caller.chat() and len(sent) == 2)

@@ -62,8 +62,8 @@ def test_a_rate_limit_rests_at_once(health, clock):
     assert rests(health, clock, 6, Meaning.RATE_LIMITED) == [2, 4, 8, 16, 32, 60]
 
 
-@pytest.mark.parametrize(("asked", "rest"), [(20, 20), (3600, 60)])
-def test_retry_after_is_obeyed_within_a_minute(health, clock, asked, rest):
+@pytest.mark.parametrize(("asked", "rest"), [(20, 20), (300, 300), (3600, 600)])
+def test_retry_after_is_obeyed_within_ten_minutes(health, clock, asked, rest):
     assert rests(health, clock, 1, Meaning.SERVER_ERROR, retry_after=asked) == [rest]
 
 
@@ -109,6 +109,31 @@ def test_an_unknown_model_rests_its_route_alone(health, clock):
     assert health.reason_against(make_route()) == ""
 
 
+def test_a_routes_rest_grows_and_ends_like_an_upstreams(health, clock):
+    assert rests(health, clock, 5, Meaning.MODEL_UNKNOWN) == [60, 120, 240, 480, 600]
+    health.note_success(make_route(), began_at=clock())
+    assert rests(health, clock, 1, Meaning.MODEL_UNKNOWN) == [60]
+
+
+def test_calls_that_ran_when_the_model_was_first_unknown_do_not_lengthen_its_rest(health, clock):
+    began_at = clock()
+    for _ in range(20):
+        clock.now += 0.01
+        health.note_fault(make_route(), UpstreamFault.of(Meaning.MODEL_UNKNOWN), began_at=began_at)
+    clock.now += 60
+    assert health.reason_against(make_route()) == ""
+    assert health.take_alarms() == [Alarm("one", "model_unknown")]
+
+
+def test_others_are_told_of_a_routes_rest(health, clock):
+    fail(health, Meaning.MODEL_UNKNOWN)
+    told = health.take_changes()
+    assert set(told) == {("one", "m")}
+    other = Health(clock)
+    other.take_over(("one", "m"), told["one", "m"])
+    assert [other.reason_against(make_route(model=model)) for model in ("m", "another")] == ["cooldown", ""]
+
+
 def refuse_twice(health, clock, route):
     for _ in range(2):
         fail(health, Meaning.BAD_CREDENTIAL, route)
@@ -120,7 +145,7 @@ def test_a_credential_refused_twice_is_set_aside_until_it_changes(health, clock)
     assert health.reason_against(make_route()) == "credential_set_aside"
     assert health.take_alarms()[-1] == Alarm("one", "credential_refused", is_set_aside=True)
     assert health.reason_against(make_route(credential=b"new")) == ""
-    assert health.take_changes() == {"one": Standing()}
+    assert health.take_changes() == {("one", ""): Standing()}
 
 
 def test_a_new_value_of_its_variable_is_a_new_credential(health, clock, monkeypatch):
@@ -147,12 +172,12 @@ def test_a_success_between_two_refusals_keeps_the_credential(health, clock):
 
 
 def test_what_others_say_is_believed_unless_there_is_something_newer(health, clock):
-    health.take_over("one", Standing(failures=1, reason="no_balance", rest_seconds=10))
+    health.take_over(("one", ""), Standing(failures=1, reason="no_balance", rest_seconds=10))
     assert health.reason_against(make_route()) == "cooldown"
-    health.take_over("one", Standing())
+    health.take_over(("one", ""), Standing())
     assert health.reason_against(make_route()) == ""
     fail(health, Meaning.NO_BALANCE)
-    health.take_over("one", Standing())
+    health.take_over(("one", ""), Standing())
     assert health.reason_against(make_route()) == "cooldown"
 
 
@@ -162,6 +187,6 @@ def test_only_what_others_must_know_is_told(health, clock):
     assert health.take_changes() == {}
     fail(health, Meaning.RATE_LIMITED)
     clock.now += 0.5
-    assert health.take_changes()["one"].rest_seconds == 1.5
+    assert health.take_changes()["one", ""].rest_seconds == 1.5
     health.note_success(make_route(), began_at=clock())
-    assert health.take_changes() == {"one": Standing()}
+    assert health.take_changes() == {("one", ""): Standing()}
