@@ -22,7 +22,7 @@ from accounts.keys import KeyRecord
 from billing import budgets, locks, money, rows
 from billing.budgets import KeyLimits
 from billing.idempotency import Claim, Claims, Conflict, Recorded
-from billing.locks import HoldRow, LimitRow
+from billing.locks import HoldRow, LimitRow, Standings
 from billing.models import Hold, Limit
 
 MIN_DEFAULT_OUTPUT = 2048
@@ -86,8 +86,8 @@ class Admission:
     amount: int
     output_limit: int
     started_at: datetime
-    left: dict[str, int | None]
-    """Limit kind → nano-dollars still free behind this hold; None where there is no budget."""
+    standings: Standings
+    """How its limits stand behind this hold."""
 
     @property
     def is_lowered(self) -> bool:
@@ -104,7 +104,7 @@ class Refusal:
     held: int
     resets_at: datetime | None
     is_passing: bool
-    left: dict[str, int | None]
+    standings: Standings
     limits: KeyLimits
 
 
@@ -198,7 +198,7 @@ class Admissions:
         if known:
             return self._admit(request, limits, known.amount, known.output_limit, own, now)
         if request.claim and (found := claims.find(request.key.id, request.claim)):
-            return found if isinstance(found, Conflict) else Recorded(found, _left(own), limits)
+            return found if isinstance(found, Conflict) else Recorded(found, _standings(own), limits)
         free = min(row.free for row in own if row.free is not None)
         output_limit = choose_output_limit(request, free)
         amount = request.cost(output_limit)
@@ -219,7 +219,7 @@ class Admissions:
         own: list[LimitRow],
         now: datetime,
     ) -> Admission:
-        return Admission(request, self._process, limits, amount, output_limit, now, _left(own))
+        return Admission(request, self._process, limits, amount, output_limit, now, _standings(own))
 
     def _insert(self, admissions: list[Admission], claims: Claims) -> list[rows.Statement]:
         """Insert the holds; return what adds them to their limits."""
@@ -237,8 +237,8 @@ def _find_held_limits(ids: Sequence[UUID]) -> dict[UUID, KeyLimits]:
     return {hold.pk: KeyLimits.of_hold(hold) for hold in held}
 
 
-def _left(own: list[LimitRow]) -> dict[str, int | None]:
-    return {row.kind: row.free for row in own}
+def _standings(own: list[LimitRow]) -> Standings:
+    return {row.kind: row.standing for row in own}
 
 
 class _WindowOverError(Exception):
@@ -343,7 +343,7 @@ def _refuse(amount: int, own: list[LimitRow], limits: KeyLimits) -> Refusal:
         held=tightest.held,
         resets_at=ends.get(tightest.kind),
         is_passing=not spent,
-        left=_left(own),
+        standings=_standings(own),
         limits=limits,
     )
 

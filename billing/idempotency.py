@@ -15,6 +15,7 @@ from uuid import UUID
 
 from billing import rows
 from billing.budgets import KeyLimits
+from billing.locks import Standings
 from billing.models import IdempotentAnswer, UsageRecord
 
 KEPT = timedelta(hours=24)
@@ -41,10 +42,10 @@ class Conflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The answer is there already: that of ``request``. ``left`` and ``limits`` are as in an admission."""
+    """The answer is there already: that of ``request``. ``standings`` and ``limits`` are as in an admission."""
 
     request: UUID
-    left: dict[str, int | None]
+    standings: Standings
     limits: KeyLimits
 
 

@@ -7,10 +7,22 @@ UPDATE, which goes together with the KEY SHARE locks of inserts that refer to a 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from billing import rows
+
+
+class Standing(NamedTuple):
+    """How a limit stood at a moment, in nano-dollars; ``left`` is None where there is no budget."""
+
+    spent: int
+    held: int
+    left: int | None
+
+
+Standings = dict[str, Standing]
+"""Limit kind → how it stood."""
 
 
 @dataclass(slots=True)
@@ -26,6 +38,10 @@ class LimitRow:
     @property
     def free(self) -> int | None:
         return None if self.limit is None else self.limit - self.spent - self.held
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.spent, self.held, self.free)
 
 
 @dataclass(slots=True)

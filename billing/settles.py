@@ -21,7 +21,7 @@ from uuid import UUID
 
 from billing import idempotency, locks, money, rollups, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
-from billing.locks import HoldRow, LimitRow
+from billing.locks import HoldRow, LimitRow, Standings
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.records import ENTRY_COLUMNS, RECORD_COLUMNS, entry_values, record_values
 
@@ -116,7 +116,7 @@ class Outcome:
 
     charge: int
     uncollected: int
-    left: dict[str, int | None]
+    standings: Standings
 
 
 def settle_batch(
@@ -171,14 +171,14 @@ class _Batch:
 
     def decide(self, settlement: Settlement, hold: HoldRow | None) -> Outcome:
         if hold is None and settlement.id in self.recorded:
-            return Outcome(*self.recorded[settlement.id], self._left(settlement))
+            return Outcome(*self.recorded[settlement.id], self._standings(settlement))
         if hold is None:
             return self._charge(settlement, 0, self.missing)
         if hold.state == State.OPEN:
             return self._charge(settlement, hold.amount, self.ending)
         if hold.state == State.EXPIRED and not settlement.is_sweep:
             return self._adjust(settlement, hold)
-        return Outcome(hold.charged, hold.uncollected, self._left(settlement))
+        return Outcome(hold.charged, hold.uncollected, self._standings(settlement))
 
     def _charge(self, settlement: Settlement, held: int, group: dict[UUID, tuple[Settlement, Outcome]]) -> Outcome:
         own = self._own(settlement)
@@ -187,7 +187,7 @@ class _Batch:
         charge = min(settlement.actual, self._free(own, held))
         for row in own:
             row.spent += charge
-        outcome = Outcome(charge, settlement.actual - charge, self._left(settlement))
+        outcome = Outcome(charge, settlement.actual - charge, self._standings(settlement))
         group[settlement.id] = (settlement, outcome)
         return outcome
 
@@ -198,13 +198,13 @@ class _Batch:
             row.spent += more
         self.late.append((settlement, hold, more))
         charge = hold.charged + more
-        return Outcome(charge, settlement.actual - charge, self._left(settlement))
+        return Outcome(charge, settlement.actual - charge, self._standings(settlement))
 
     def _own(self, settlement: Settlement) -> list[LimitRow]:
         return [self.limits[id_] for id_ in settlement.admission.limits.ids]
 
-    def _left(self, settlement: Settlement) -> dict[str, int | None]:
-        return {row.kind: row.free for row in self._own(settlement)}
+    def _standings(self, settlement: Settlement) -> Standings:
+        return {row.kind: row.standing for row in self._own(settlement)}
 
     def _free(self, own: list[LimitRow], held: int = 0) -> int:
         """Return what may be charged: never below 0, so that only people make a limit negative.

@@ -6,6 +6,7 @@ from functools import lru_cache
 from billing import money
 from billing.budgets import KeyLimits
 from billing.holds import Admission, Refusal
+from billing.locks import Standing, Standings
 from billing.models import Limit
 from routing.call import Call
 from routing.client import Headers
@@ -40,27 +41,35 @@ def _check_schema(progress: Progress) -> bytes:
     return b"valid" if are_valid else b"invalid"
 
 
-def budget_headers(left: dict[str, int | None], limits: KeyLimits) -> list[tuple[bytes, bytes]]:
-    """Return what a key's budgets have left and when they begin anew; the wallet is not the key's to tell."""
+PERIODS = (("daily", Limit.Kind.KEY_DAY.value), ("monthly", Limit.Kind.KEY_MONTH.value))
+
+
+def budget_headers(standings: Standings, limits: KeyLimits) -> list[tuple[bytes, bytes]]:
+    """Return how a key's budgets stand and when they begin anew; the wallet is not the key's to tell."""
     headers: list[tuple[bytes, bytes]] = []
-    if (day := left.get(Limit.Kind.KEY_DAY.value)) is not None:
-        headers += _describe_budget("daily", day, limits.day_ends_at)
-    if (month := left.get(Limit.Kind.KEY_MONTH.value)) is not None:
-        headers += _describe_budget("monthly", month, limits.month_ends_at)
+    for (period, kind), ends_at in zip(PERIODS, (limits.day_ends_at, limits.month_ends_at), strict=True):
+        standing = standings.get(kind)
+        if standing and standing.left is not None:
+            headers += _describe_budget(period, standing, standing.left, ends_at)
     return headers
 
 
-def _describe_budget(period: str, left: int, ends_at: datetime) -> list[tuple[bytes, bytes]]:
-    name, resets_at = _constant_parts(period, ends_at)
-    return [(name, money.usd(max(0, left)).encode()), resets_at]
+def _describe_budget(period: str, standing: Standing, left: int, ends_at: datetime) -> list[tuple[bytes, bytes]]:
+    spent, held, free, resets_at = _constant_parts(period, ends_at)
+    return [
+        (spent, money.usd(standing.spent).encode()),
+        (held, money.usd(standing.held).encode()),
+        (free, money.usd(max(0, left)).encode()),
+        resets_at,
+    ]
 
 
 @lru_cache(maxsize=1024)
-def _constant_parts(period: str, ends_at: datetime) -> tuple[bytes, tuple[bytes, bytes]]:
-    """Return what is the same in every answer of a window: a header's name, and the header of the reset."""
-    prefix = f"x-smartoken-{period}"
-    resets_at = ends_at.astimezone(UTC).isoformat()
-    return f"{prefix}-left-usd".encode(), (f"{prefix}-resets-at".encode(), resets_at.encode())
+def _constant_parts(period: str, ends_at: datetime) -> tuple[bytes, bytes, bytes, tuple[bytes, bytes]]:
+    """Return what is the same in every answer of a window: the names of headers, and the header of the reset."""
+    spent, held, left = (f"x-smartoken-{period}-{figure}-usd".encode() for figure in ("spent", "held", "left"))
+    resets_at = (f"x-smartoken-{period}-resets-at".encode(), ends_at.astimezone(UTC).isoformat().encode())
+    return spent, held, left, resets_at
 
 
 def refusal_error(refusal: Refusal, *, may_see_wallet: bool) -> GatewayError:
@@ -84,5 +93,5 @@ def refusal_error(refusal: Refusal, *, may_see_wallet: bool) -> GatewayError:
         ),
         may_retry=refusal.is_passing,
         retry_after=1,
-        extra_headers=budget_headers(refusal.left, refusal.limits),
+        extra_headers=budget_headers(refusal.standings, refusal.limits),
     )

@@ -314,7 +314,8 @@ class Journey:
 
     def _budget_headers(self, outcome: Outcome | None) -> Headers:
         assert self._admission
-        return budget_headers(outcome.left if outcome else self._admission.left, self._admission.limits)
+        reached = outcome or self._admission
+        return budget_headers(reached.standings, self._admission.limits)
 
     # --- what the ticker and the connection ask -----------------------------------
 

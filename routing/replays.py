@@ -189,5 +189,5 @@ async def replay(recorded: Recorded, *, recorder: Recorder, reader: Reader) -> N
     if kept is None:  # it has expired this very moment
         raise conflict_error(Conflict.RUNNING)
     original = (b"x-smartoken-original-request", str(recorded.request).encode())
-    headers = [*budget_headers(recorded.left, recorded.limits), (b"x-smartoken-replayed", b"true"), original]
+    headers = [*budget_headers(recorded.standings, recorded.limits), (b"x-smartoken-replayed", b"true"), original]
     await recorder.replay(kept, headers)

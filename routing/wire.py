@@ -36,8 +36,10 @@ Headers = list[tuple[bytes, bytes]]
 CLIENT_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 EXPOSED = (
-    "x-request-id, retry-after, x-should-retry, x-smartoken-daily-left-usd, x-smartoken-daily-resets-at, "
-    "x-smartoken-monthly-left-usd, x-smartoken-monthly-resets-at, "
+    "x-request-id, retry-after, x-should-retry, "
+    "x-smartoken-daily-spent-usd, x-smartoken-daily-held-usd, x-smartoken-daily-left-usd, x-smartoken-daily-resets-at, "
+    "x-smartoken-monthly-spent-usd, x-smartoken-monthly-held-usd, x-smartoken-monthly-left-usd, "
+    "x-smartoken-monthly-resets-at, "
     "x-smartoken-output-limit, x-smartoken-dropped, x-smartoken-json-schema, x-smartoken-demo, "
     "x-ratelimit-limit-requests, "
     "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-client-request-id, x-smartoken-replayed, "

@@ -92,7 +92,7 @@ def test_a_budget_window_caps_the_charge_too(make_key, admissions, ask) -> None:
     [admission] = admissions.admit_batch([ask(key)])
     [outcome] = settle_batch([settle(admission, Tokens(input=1000, output=10**6))])
     assert outcome.charge == 3_500_000
-    assert outcome.left["key_day"] == 0
+    assert outcome.standings["key_day"].left == 0
 
 
 def test_after_the_sweeper_one_adjustment_makes_up_the_difference(make_key, admissions, ask) -> None:

@@ -1,6 +1,7 @@
 """Headers of every answer, CORS and preflight."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -36,6 +37,21 @@ def test_a_stream_tells_what_is_left_behind_its_hold(make_caller, wallet, add_ro
     add_route("ok")
     left = float(make_caller(daily_budget_nanos=NANOS).chat(stream=True).headers["x-smartoken-daily-left-usd"])
     assert 0.9 < left < 0.9999
+
+
+def test_a_whole_answer_tells_what_is_spent_and_that_nothing_is_held(make_caller, wallet, add_route):
+    add_route("ok")
+    headers = make_caller(daily_budget_nanos=NANOS, monthly_budget_nanos=2 * NANOS).chat().headers
+    assert {headers[f"x-smartoken-{period}-spent-usd"] for period in ("daily", "monthly")} == {"0.0000105"}
+    assert {headers[f"x-smartoken-{period}-held-usd"] for period in ("daily", "monthly")} == {"0"}
+
+
+def test_a_streams_headers_tell_its_own_hold(make_caller, wallet, add_route):
+    add_route("ok")
+    headers = make_caller(daily_budget_nanos=NANOS).chat(stream=True).headers
+    spent, held, left = (Decimal(headers[f"x-smartoken-daily-{name}-usd"]) for name in ("spent", "held", "left"))
+    assert (spent, spent + held + left) == (0, 1)
+    assert held > 0
 
 
 def test_when_budgets_begin_anew_is_told_as_the_key_shows_it(make_caller, wallet, add_route):
