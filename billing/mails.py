@@ -1,16 +1,20 @@
 """Mails about alerts: each once, to the owners of the organization; those of budgets to its admins too.
 
-1. An alert is claimed by a guarded update of its ``mailed_at``: whoever moves it sends.
-2. A mail that could not be sent gives its claim back, and is tried again the next time.
+1. An alert is claimed by a guarded update that counts the try: of all workers one moves it, and sends.
+2. Nobody else tries before the claim ends, which is longer than sending can take. So a mail whose
+   worker died on the way is sent by another, and one that was sent never twice.
+3. What could not be sent is tried again after one minute, two, four and so on, a few times.
 """
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +25,10 @@ from billing.models import Alert
 
 PATIENCE = timedelta(days=1)
 """An alert that could not be mailed for so long is no news any more."""
+MOST_TRIES = 10
+CLAIM = timedelta(minutes=10)
+"""How long sending one mail takes at the most: the mail server has ten seconds for each answer."""
+FIRST_PAUSE = timedelta(minutes=1)
 
 TEMPLATES = {
     Alert.Kind.BUDGET_80: "billing/mails/budget_80.txt",
@@ -34,24 +42,35 @@ logger = logging.getLogger(__name__)
 def send_mails() -> int:
     """Mail the open alerts that were not yet; return how many. Raises OSError where there is no mail server."""
     now = rows.read_clock()
-    open_alerts = Alert.objects.filter(mailed_at=None, lifted_at=None, raised_at__gt=now - PATIENCE)
+    open_alerts = _list_due(now).filter(raised_at__gt=now - PATIENCE, mail_tries__lt=MOST_TRIES)
     waiting = list(open_alerts.select_related("organization", "limit__key").order_by("pk"))
     if not waiting:
         return 0
     with mail.mailers.default as connection:
-        return sum(_send_once(alert, connection, now) for alert in waiting)
+        return sum(_send_once(alert, connection) for alert in waiting)
 
 
-def _send_once(alert: Alert, connection: BaseEmailBackend, now: datetime) -> bool:
-    message = _write(alert)
-    if not Alert.objects.filter(pk=alert.pk, mailed_at=None, lifted_at=None).update(mailed_at=now):
+def _list_due(now: datetime) -> "QuerySet[Alert]":
+    """Return the open alerts that are to be mailed and that nobody is mailing."""
+    is_due = Q(next_mail_at=None) | Q(next_mail_at__lte=now)
+    return Alert.objects.filter(is_due, mailed_at=None, lifted_at=None)
+
+
+def _send_once(alert: Alert, connection: BaseEmailBackend) -> bool:
+    message, now, tries = _write(alert), rows.read_clock(), alert.mail_tries + 1
+    free = _list_due(now).filter(pk=alert.pk, mail_tries=alert.mail_tries)
+    if not free.update(mail_tries=tries, next_mail_at=now + CLAIM):
         return False
+    own = Alert.objects.filter(pk=alert.pk, mail_tries=tries)
     try:
         connection.send_messages([message])
     except Exception as error:
-        logger.warning("the mail of alert %d failed: %s", alert.pk, type(error).__name__)
-        Alert.objects.filter(pk=alert.pk, mailed_at=now).update(mailed_at=None)
+        logger.warning("try %d to mail alert %d failed: %s", tries, alert.pk, type(error).__name__)
+        own.update(next_mail_at=now + FIRST_PAUSE * 2 ** (tries - 1))
+        with suppress(OSError):
+            connection.close()  # the next one goes out on a connection of its own
         return False
+    own.update(mailed_at=now)
     return True
 
 

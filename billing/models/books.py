@@ -104,7 +104,9 @@ class BillLine(models.Model):
 
 
 class Alert(models.Model):
-    """A limit that came to a threshold; a row, so that whoever comes first sends its mail, once.
+    """A limit that came to a threshold; a row, so that whoever comes first sends its mail, and nobody else.
+
+    ``mail_tries`` counts who began to send it; until ``next_mail_at`` nobody else does.
 
     ``limit_nanos`` and ``spent_nanos`` say what a budget was and how much of it was spent; of a
     low balance, the organization's line and the balance: by these one knows whether it has recovered.
@@ -123,6 +125,8 @@ class Alert(models.Model):
     raised_at = models.DateTimeField()
     lifted_at = models.DateTimeField(null=True)
     mailed_at = models.DateTimeField(null=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
+    next_mail_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -1,5 +1,6 @@
 """Each alert is mailed once, by whoever comes first, to the owners and admins."""
 
+import itertools
 import threading
 
 import pytest
@@ -82,7 +83,7 @@ def test_what_could_not_be_mailed_for_a_day_is_no_news(key, clock) -> None:
     assert mails.send_mails() == 0
 
 
-def test_a_mail_that_fails_is_tried_again_and_hurts_no_other(key, make_key, monkeypatch) -> None:
+def test_a_mail_that_fails_is_tried_again_and_hurts_no_other(key, clock, make_key, monkeypatch) -> None:
     spend(make_key(credit=10), 10 * NANOS)
     alerts.raise_alerts()
     real = EmailBackend.send_messages
@@ -92,11 +93,40 @@ def test_a_mail_that_fails_is_tried_again_and_hurts_no_other(key, make_key, monk
             raise OSError("mailbox full")
         return real(self, messages)
 
-    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
-    assert mails.send_mails() == 1
-    monkeypatch.undo()
-    assert mails.send_mails() == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(EmailBackend, "send_messages", refuse)
+        assert [mails.send_mails(), mails.send_mails()] == [1, 0]
+    clock.forward(minutes=1)
+    assert [mails.send_mails(), mails.send_mails()] == [1, 0]
     assert len(mail.outbox) == 2
+
+
+def test_a_mail_that_always_fails_is_tried_less_and_less_and_then_given_up(key, clock, monkeypatch) -> None:
+    tried_at = []
+
+    def refuse(self, messages):
+        tried_at.append(clock.now)
+        raise OSError("mailbox unknown")
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    for _ in range(23 * 60):
+        mails.send_mails()
+        clock.forward(minutes=1)
+    pauses = [(later - earlier).total_seconds() / 60 for earlier, later in itertools.pairwise(tried_at)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert Alert.objects.get().mailed_at is None
+
+
+def test_what_a_worker_that_died_was_mailing_is_mailed_by_another(key, clock, monkeypatch) -> None:
+    def die(self, messages):
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(EmailBackend, "send_messages", die)
+        mails.send_mails()
+    assert mails.send_mails() == 0
+    clock.forward(minutes=10)
+    assert [mails.send_mails(), mails.send_mails()] == [1, 0]
 
 
 def test_without_a_mail_server_the_task_ends_quietly_and_nothing_is_claimed(key, monkeypatch, caplog) -> None:
