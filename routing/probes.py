@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from billing import rows
+from billing import retention, rows
 from billing.attempts import REASONS
 from billing.models import UsageRecord
 from billing.sums import floor_hour
@@ -75,6 +75,11 @@ def _count(upstream: Upstream, *, is_answered: bool) -> None:
         f"ON CONFLICT (span, starts_at, upstream_id) DO UPDATE SET {changes}",
         parameters,
     )
+
+
+def forget_hours() -> int:
+    """Delete the old hours of probes; their days stay."""
+    return retention.delete_hours(ProbeSum, rows.read_clock())
 
 
 def _read_standing(upstream: Upstream) -> Standing:

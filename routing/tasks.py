@@ -18,6 +18,12 @@ def probe_upstreams() -> None:
     probes.probe_quiet()
 
 
+@shared_task(name="routing.tasks.forget_hours")
+def forget_hours() -> None:
+    """Delete the hours of probes that no page shows any more."""
+    probes.forget_hours()
+
+
 @shared_task(name="routing.tasks.post_alarm", autoretry_for=(OutboundError,), retry_backoff=60, max_retries=5)
 def post_alarm(name: str, text: str) -> None:
     """Post an alarm to the operator's webhook, at most once an hour."""

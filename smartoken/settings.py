@@ -215,6 +215,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget-history": {"task": "playground.tasks.forget_history", "schedule": crontab(minute=41)},
     "forget-sessions": {"task": "accounts.tasks.forget_sessions", "schedule": crontab(minute=53)},
     "forget-old": {"task": "billing.tasks.forget_old", "schedule": crontab(minute=37)},
+    "forget-probes": {"task": "routing.tasks.forget_hours", "schedule": crontab(minute=39)},
     "read-balances": {"task": "routing.tasks.read_balances", "schedule": 900.0, "options": {"expires": 600}},
     "probe-upstreams": {"task": "routing.tasks.probe_upstreams", "schedule": 300.0, "options": {"expires": 200}},
 }

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing import proof, retention, rollups, rows, sweep
-from billing.models import Heartbeat, Hold, LedgerEntry, Mark, RefusalCount, RefusedRequest, UsageRecord
+from billing.models import Heartbeat, Hold, LedgerEntry, Mark, ModelSum, RefusalCount, RefusedRequest, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
 
@@ -95,6 +95,15 @@ def test_refused_requests_are_kept_for_ninety_days(key, clock) -> None:
         at = rows.read_clock() - timedelta(days=age)
         RefusedRequest.objects.create(organization_id=key.organization_id, key_id=key.id, refused_at=at, code="x")
     assert forget_old()["refused requests"] == 1
+
+
+def test_the_hours_of_models_go_after_a_month_their_days_stay(key, clock) -> None:
+    clock.forward(days=29)
+    forget_old()
+    assert set(ModelSum.objects.values_list("span", flat=True)) == {"hour", "day"}
+    clock.forward(days=2)
+    assert forget_old()["models' hours"] == 1
+    assert set(ModelSum.objects.values_list("span", flat=True)) == {"day"}
 
 
 def test_a_process_silent_for_a_day_is_forgotten(clock) -> None:

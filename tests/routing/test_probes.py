@@ -85,3 +85,12 @@ def test_each_probe_is_counted_in_its_hour_and_day(server, upstream):
     for page in (GOOD, GOOD, (503, b"later")):
         probe(server, page)
     assert set(ProbeSum.objects.values_list("span", "answered", "failed")) == {("hour", 2, 1), ("day", 2, 1)}
+
+
+def test_old_hours_of_probes_are_forgotten_their_days_stay(server, upstream):
+    probe(server, GOOD)
+    tasks.forget_hours()
+    assert ProbeSum.objects.count() == 2
+    ProbeSum.objects.update(starts_at=timezone.now() - timedelta(days=31))
+    tasks.forget_hours()
+    assert ProbeSum.objects.get().span == "day"
