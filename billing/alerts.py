@@ -7,8 +7,7 @@ reason is gone; then the same limit can raise it again.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from django.db.models import F, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q, QuerySet, Sum
 
 from accounts.models import APIKey, Membership
 from billing import rows
@@ -76,18 +75,23 @@ def _find_budgets(now: datetime) -> Iterator[Alert]:
 
 def _find_wallets(now: datetime) -> Iterator[Alert]:
     """Yield an alert for each wallet below its organization's line, if its credits were ever above it."""
-    line = F("organization__low_balance_nanos")
     wallets = Limit.objects.filter(kind=Limit.Kind.WALLET, organization__closed_at=None)
-    low = wallets.annotate(line=line).filter(line__gt=F("limit_nanos") - F("spent_nanos") - F("held_nanos"))
-    for wallet in low.annotate(credit=F("limit_nanos") - Coalesce(_taken_back(), 0)).filter(credit__gt=F("line")):
-        yield _alert(wallet, Kind.LOW_BALANCE, wallet.line, _balance(wallet), now)
+    low = wallets.annotate(line=F("organization__low_balance_nanos")).filter(
+        line__gt=F("limit_nanos") - F("spent_nanos") - F("held_nanos")
+    )
+    # Most wallets that are low never had more: one statement finds those few that had.
+    taken = _sum_taken_back(low.filter(limit_nanos__lte=F("line")))
+    for wallet in low.filter(Q(limit_nanos__gt=F("line")) | Q(pk__in=list(taken))):
+        if (wallet.limit_nanos or 0) - taken.get(wallet.pk, 0) > wallet.line:
+            yield _alert(wallet, Kind.LOW_BALANCE, wallet.line, _balance(wallet), now)
 
 
-def _taken_back() -> Subquery:
-    """Return the (negative) sum of what was taken out of a wallet otherwise than by requests."""
+def _sum_taken_back(wallets: "QuerySet[Limit]") -> dict[int, int]:
+    """Return the (negative) sums of what was taken out of these wallets otherwise than by requests."""
     kinds = [LedgerEntry.Kind.PAYOUT, LedgerEntry.Kind.REVERSAL, LedgerEntry.Kind.ADJUSTMENT]
-    taken = LedgerEntry.objects.filter(wallet=OuterRef("pk"), kind__in=kinds, request=None, amount_nanos__lt=0)
-    return Subquery(taken.order_by().values("wallet").annotate(total=Sum("amount_nanos")).values("total"))
+    taken = LedgerEntry.objects.filter(kind__in=kinds, request=None, amount_nanos__lt=0)
+    sums = taken.filter(wallet__in=wallets.values("pk")).values_list("wallet").annotate(total=Sum("amount_nanos"))
+    return {wallet: int(total) for wallet, total in sums}
 
 
 def _balance(wallet: Limit) -> int:
