@@ -4,17 +4,19 @@ Called by every gateway process and by Celery; two at once share the work. What 
 delivered up to the last checkpoint is charged, the rest of the hold given back.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from accounts.keys import build_record
 from billing import locks, rows
+from billing.alarms import alarm
 from billing.budgets import KeyLimits
 from billing.costs import CostRecord
 from billing.holds import DEFERRED, Admission, Deferred, HoldRequest, PriceRecord
@@ -25,6 +27,8 @@ SILENT_SECONDS = 60
 SWEEP_BATCH = 100
 MAX_MS = 2**31 - 1
 """What a record's column takes, 24 days: a site may have been off for longer."""
+
+logger = logging.getLogger(__name__)
 
 
 def beat(process: UUID) -> None:
@@ -57,20 +61,43 @@ def write_checkpoints(checkpoints: list[tuple[UUID, dict[str, Any]]]) -> None:
 
 
 def sweep() -> int:
-    """Settle all holds that nobody will end any more; return how many."""
-    swept = 0
-    while batch := _sweep_batch():
-        swept += batch
-    return swept
+    """Settle all holds that nobody will end any more; return how many.
+
+    One that can't be settled, whatever its checkpoint says, hurts no other: it stays, and is an alarm.
+    """
+    swept, failed = 0, set[UUID]()
+    while True:
+        found = list(_find_abandoned().exclude(pk__in=failed)[:SWEEP_BATCH])
+        before = swept + len(failed)
+        try:
+            swept += _end(found)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            swept += sum(_end_alone(hold, failed) for hold in found)
+        if swept + len(failed) == before:
+            return swept
 
 
 @transaction.atomic
-def _sweep_batch() -> int:
-    found = list(_find_abandoned()[:SWEEP_BATCH])
-    if not found:
+def _end(holds: Sequence[Hold]) -> int:
+    """Settle these holds but those that somebody has locked; return how many."""
+    if not holds:
         return 0
-    outcomes = settle_batch([_settlement(hold) for hold in found], skip_locked=True)
-    return sum(1 for outcome in outcomes if getattr(outcome, "charge", None) is not None)
+    outcomes = settle_batch([_settlement(hold) for hold in holds], skip_locked=True)
+    return sum(isinstance(outcome, Outcome) for outcome in outcomes)
+
+
+def _end_alone(hold: Hold, failed: set[UUID]) -> int:
+    try:
+        return _end([hold])
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        logger.exception("hold %s can't be swept: %s", hold.pk, type(error).__name__)
+        alarm("sweep failed", f"The hold {hold.pk} of a process that is gone can't be settled; its money stays held.")
+        failed.add(hold.pk)
+        return 0
 
 
 def _find_abandoned() -> Any:

@@ -101,3 +101,13 @@ def test_a_site_that_was_off_for_a_month_is_swept(abandoned) -> None:
     Hold.objects.update(started_at=timezone.now() - timedelta(days=30))
     assert sweep.sweep() == 1
     assert UsageRecord.objects.get().total_ms == sweep.MAX_MS
+
+
+def test_a_hold_that_can_not_be_read_hurts_no_other(abandoned, admissions, ask, caplog) -> None:
+    key, admission = abandoned
+    [other] = admissions.admit_batch([ask(key)])
+    Hold.objects.update(started_at=timezone.now() - timedelta(minutes=2))
+    Hold.objects.filter(pk=admission.request.id).update(checkpoint={"input": 100, "cost": ["CNY"]})
+    assert sweep.sweep() == 1
+    assert dict(Hold.objects.values_list("pk", "state")) == {admission.request.id: "open", other.request.id: "expired"}
+    assert f"The hold {admission.request.id}" in caplog.text
