@@ -8,6 +8,9 @@ from django.utils import timezone
 from accounts import audit
 from billing.models import Price
 
+MAX_MICROS = 10**11
+"""$100,000 for 1M tokens: with it the most tokens that a provider can report cost what a column holds."""
+
 
 class PriceError(ValueError):
     """A price that can't be set; the message is for people."""
@@ -44,6 +47,8 @@ def set_price(
     """Add a price in micro-dollars per 1M tokens, from ``starts_at`` (now) on. Raises PriceError."""
     if min(input_micros, cached_micros, output_micros) < 0:
         raise PriceError("A price can't be negative.")
+    if max(input_micros, cached_micros, output_micros) > MAX_MICROS:
+        raise PriceError("A price can't be above $100,000 for 1M tokens.")
     if cached_micros > input_micros:
         raise PriceError("Cached input can't cost more than input.")
     now = timezone.now()

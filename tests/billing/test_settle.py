@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError
 
-from billing import proof
-from billing.holds import Admissions
+from billing import pricing, proof
+from billing.holds import Admissions, PriceRecord
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
@@ -183,3 +183,14 @@ def test_a_settle_that_comes_when_its_hold_is_forgotten_changes_nothing(make_key
 def dump() -> list[object]:
     """Return all rows that the ledger writes."""
     return [list(model.objects.order_by("pk").values()) for model in (Limit, Hold, LedgerEntry, UsageRecord)]
+
+
+def test_the_dearest_tokens_at_the_highest_price_fit_the_books(make_key, admissions, ask) -> None:
+    most = pricing.MAX_MICROS
+    price = pricing.set_price(model="gold", input_micros=most, cached_micros=most, output_micros=most)
+    request = replace(ask(make_key(), input_bound=1, output_limit=1), price=PriceRecord(price.pk, (most,) * 3))
+    [admission] = admissions.admit_batch([request])
+    [outcome] = settle_batch([settle(admission, Tokens(input=10**9, output=10**9))])
+    assert outcome.charge + outcome.uncollected == 2 * 10**17
+    with pytest.raises(pricing.PriceError, match="above"):
+        pricing.set_price(model="gold", input_micros=most + 1, cached_micros=0, output_micros=0)
