@@ -23,7 +23,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import APIKey, Organization, User, Version
+from accounts.models import APIKey, Membership, Organization, User, Version
 from accounts.reader import Reader
 from accounts.versions import KEYS, VersionWatch
 
@@ -34,6 +34,9 @@ RANDOM_LENGTH = 32
 CHECKSUM_LENGTH = 6
 ALPHABET = string.ascii_letters + string.digits
 SECRET_PATTERN = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{RANDOM_LENGTH + CHECKSUM_LENGTH}}}")
+
+LAST_YEAR = 2999
+"""An instant close to the last one that Python knows has no date in some time zones."""
 
 RECORD_SECONDS = 30.0
 UNKNOWN_SECONDS = 10.0
@@ -96,6 +99,7 @@ def create_key(
     ``fields``: families, daily_budget_nanos, monthly_budget_nanos,
     requests_per_minute, expires_at, allowed_addresses. Raises KeyInputError.
     """
+    _require_member(organization, created_by)
     secret = generate_secret()
     key = APIKey(
         organization=organization,
@@ -107,6 +111,13 @@ def create_key(
     key.save()
     audit.record_created(key, actor=actor or created_by.email)
     return key, secret
+
+
+def _require_member(organization: Organization, user: User) -> None:
+    """Take turns with whoever removes members: nobody may make a key while theirs are being revoked."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    if not Membership.objects.filter(organization=organization, user=user).exists():
+        raise KeyInputError(f"{user} is no member of {organization} any more.")
 
 
 @transaction.atomic

@@ -160,6 +160,12 @@ def test_who_is_removed_does_not_manage_by_a_program(alice, carol):
     assert management_keys.find_membership(secret) is None, "not even when she is owner again"
 
 
+def test_who_is_removed_makes_no_key_any_more(alice, carol):
+    members.remove_member(membership=carol, actor="test")
+    with pytest.raises(keys.KeyInputError, match="no member of"):
+        keys.create_key(organization=alice.organization, created_by=carol.user, name="late")
+
+
 def test_a_member_leaves(carol, sign_in):
     sign_in(carol).post("/console/leave/")
     assert not Membership.objects.filter(pk=carol.pk).exists()
