@@ -235,7 +235,7 @@ class APIKeyAdmin(ReadOnlyAdmin):
     actions_detail: Any = ("revoke",)
 
     def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if term.isdigit():
+        if term.isdecimal():
             return queryset.filter(organization=int(term[:18]))
         if "@" in term:
             return queryset.filter(created_by__email=term.lower())

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django import forms
 from django.utils import timezone
 
+from accounts.keys import LAST_YEAR
 from accounts.models import APIKey, Membership, Organization, User
 from billing import money
 from billing.budgets import local_midnight
@@ -16,7 +17,7 @@ from routing.snapshot import served_models
 
 MAX_REQUESTS_PER_MINUTE = 1_000_000
 MAX_NETWORKS = 100
-FIRST_YEAR, LAST_YEAR = 2000, 2999
+FIRST_YEAR = 2000
 
 
 class USDField(forms.CharField):

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from accounts.keys import LAST_YEAR
 from accounts.models import APIKey
 from billing import money
 from routing.models import Family
@@ -84,6 +85,8 @@ class KeySerializer(serializers.ModelSerializer):
     def validate_expires_at(self, value: datetime | None) -> datetime | None:
         if value and value <= timezone.now():
             raise serializers.ValidationError("This moment is over; choose a later one.")
+        if value and value.year > LAST_YEAR:
+            raise serializers.ValidationError(f"Choose a moment before the year {LAST_YEAR + 1}, or null for good.")
         return value
 
     def validate_families(self, value: list[str]) -> list[str]:

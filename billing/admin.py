@@ -58,7 +58,7 @@ class MoneyAdmin(ReadOnlyAdmin):
     request_field: str = "pk"
 
     def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if term.isdigit():
+        if term.isdecimal():
             return queryset.filter(organization=int(term[:18]))
         if "@" in term:
             return queryset.filter(organization__in=Organization.objects.filter(members__email=term.lower()))
@@ -224,7 +224,7 @@ class LimitAdmin(MoneyAdmin):
     free = staticmethod(show_usd("free", "free"))
 
     def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        return super().find(queryset, term) if term.isdigit() or "@" in term else queryset.none()
+        return super().find(queryset, term) if term.isdecimal() or "@" in term else queryset.none()
 
 
 # --- prices ----------------------------------------------------------------

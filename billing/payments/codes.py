@@ -17,6 +17,7 @@ from django.utils.formats import date_format
 
 from accounts import audit
 from accounts.attempts import AttemptLimit, count_attempt
+from accounts.keys import Secret
 from accounts.models import Organization, User
 from billing import ledger, money, rows
 from billing.budgets import local_midnight
@@ -61,7 +62,9 @@ def end_of_day(day: date) -> datetime:
 
 
 @transaction.atomic
-def make_codes(*, count: int, nanos: int, batch: str, created_by: str, expires_at: datetime | None = None) -> list[str]:
+def make_codes(
+    *, count: int, nanos: int, batch: str, created_by: str, expires_at: datetime | None = None
+) -> list[Secret]:
     """Make at most MAX_AT_ONCE codes and return them: nothing else ever can."""
     if not 1 <= count <= MAX_AT_ONCE:
         raise CodeError(f"Make 1 to {MAX_AT_ONCE} codes at once.")
@@ -124,9 +127,9 @@ def _take(digest: bytes, organization: Organization, user: User) -> RedeemCode |
     return code
 
 
-def _make_code() -> str:
+def _make_code() -> Secret:
     letters = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    return "-".join(letters[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+    return Secret("-".join(letters[start : start + GROUP] for start in range(0, LENGTH, GROUP)))
 
 
 def _normalize(text: str) -> str:

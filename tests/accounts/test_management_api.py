@@ -61,6 +61,7 @@ def test_a_key_is_made_changed_and_revoked(program, alice):
         ({"name": "x", "families": ["nobody"]}, "families"),
         ({"name": "x", "allowed_addresses": ["here"]}, "allowed_addresses"),
         ({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ({"name": "x", "expires_at": "9999-12-31T23:59:59Z"}, "expires_at"),
         ({"name": "x", "requests_per_minute": 0}, "requests_per_minute"),
     ],
 )
