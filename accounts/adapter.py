@@ -12,6 +12,7 @@ from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -29,6 +30,13 @@ LINKS = ("activate_url", "password_reset_url", "signup_url")
 MAIL_SENT = "account/messages/email_confirmation_sent.txt"
 UNSAID = ("account/messages/logged_in.txt", MAIL_SENT)
 """Messages that only repeat what the page that follows says; to a visitor, in the second case."""
+
+AGAIN_BY = {
+    "reauthenticate": "Use the password",
+    "mfa_reauthenticate": "Use a code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
+"""How people confirm that it is them, in the words of this site."""
 
 CONFIRMATION_LINK = "confirmation_link"
 """Session key: where no mail can be sent, the page shows the link instead."""
@@ -94,6 +102,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if message_template in UNSAID and (message_template != MAIL_SENT or request.user.is_anonymous):
             return
         super().add_message(request, level, message_template, *args, **options)
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, str]]:
+        methods: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        return [method | {"description": AGAIN_BY.get(method["id"], method["description"])} for method in methods]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send a mail whose links lead to the public address, whatever the Host header said."""

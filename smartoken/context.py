@@ -1,13 +1,16 @@
 """What every page knows."""
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounts import passkeys
+
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """The site's own address, this page's place on it, who may sign up, whether mail is sent and texts are set."""
+    """The site's own address, this page's place on it, and what is set up here: sign-up, mail, texts, passkeys."""
     return {
         "SITE_URL": settings.SMARTOKEN_URL,
         "SIGNUP": settings.SIGNUP,
@@ -15,5 +18,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "MAIL_CONFIGURED": settings.MAIL_CONFIGURED,
         "TERMS": bool(settings.TERMS),
         "SUPPORT": bool(settings.SUPPORT),
+        "HAS_PASSKEYS": partial(passkeys.works_at, request),
         "canonical": request.path,
     }

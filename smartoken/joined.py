@@ -29,6 +29,12 @@ JOINED = {
     ),
     "js/documentation.js": ("vendor/htmx/htmx.min.js", "js/docs.js"),
     "js/frame.js": ("js/theme.js", "js/menu.js", "js/copy.js"),
+    "js/passkey-forms.js": (
+        "mfa/js/webauthn-json.js",
+        "mfa/js/webauthn.js",
+        "account/js/onload.js",
+        "js/passkeys.js",
+    ),
     "css/family.css": ("css/site.css", "css/models.css"),
     "css/prices.css": ("css/site.css", "css/pricing.css"),
     "css/usage.css": ("vendor/uplot/uPlot.min.css", "css/records.css", "css/charts.css"),
@@ -66,7 +72,8 @@ JOINED = {
 def join(path: str) -> Path:
     """Write the joined file where it is missing or its parts have changed; return where it lies."""
     sources = [Path(str(finders.find(part))) for part in JOINED[path]]
-    content = b"\n".join(source.read_bytes() for source in sources)
+    between = b"\n;\n" if path.endswith(".js") else b"\n"  # a script may end without a semicolon
+    content = between.join(source.read_bytes() for source in sources)
     target = settings.JOINED_DIR / path
     if not target.exists() or target.read_bytes() != content:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -139,6 +139,17 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.scheme
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "SmarToken: "
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ADAPTER = "accounts.passkeys.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "accounts.passkeys.CodeForm",
+    "authenticate_webauthn": "accounts.passkeys.PasskeyFactorForm",
+    "add_webauthn": "accounts.passkeys.PasskeyForm",
+    "edit_webauthn": "accounts.passkeys.PasskeyNameForm",
+    "login_webauthn": "accounts.passkeys.PasskeyLoginForm",
+    "reauthenticate_webauthn": "accounts.passkeys.PasskeyAgainForm",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"

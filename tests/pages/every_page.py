@@ -22,6 +22,7 @@ from billing import ledger, pricing
 from billing.models import TopUp, UsageRecord
 from billing.money import NANOS
 from playground import history
+from tests.passkeys import add_passkey
 
 PEOPLE = ("visitor", "member", "owner", "stranger")
 """Nobody signed in; a plain member and the owner of the organization; the owner of another organization."""
@@ -134,6 +135,12 @@ PAGES = {
     "account_confirm_login_code": _page(*LEADS_AWAY),
     "mfa_index": _page(*SIGNED_IN),
     "mfa_authenticate": _page(*LEADS_AWAY),
+    "mfa_list_webauthn": _page(*SIGNED_IN),
+    "mfa_add_webauthn": _page(*SIGNED_IN),
+    "mfa_edit_webauthn": _page(302, 404, 200, 404, pk="passkey"),
+    "mfa_remove_webauthn": _page(302, 404, 200, 404, pk="passkey"),
+    "mfa_login_webauthn": _page(*LEADS_AWAY),
+    "mfa_reauthenticate_webauthn": _page(302, 302, 200, 302),
     "mfa_reauthenticate": _page(*LEADS_AWAY),
     "mfa_activate_totp": _page(*SIGNED_IN),
     "mfa_deactivate_totp": _page(*WITHOUT_TOTP),
@@ -214,11 +221,12 @@ def make_place() -> Place:
     )
     record = _write_records(owner, key)
     conversation = history.save(membership=owner, content=CONVERSATION)
+    passkey = add_passkey(owner.user, name="Zebra laptop")
     waiting, _ = invitations.invite(
         organization=organization, email="zebra-invited@example.com", role="admin", invited_by=owner.user
     )
     owners = ["zebra-invited", "Zebra nightly", key.prefix, str(record.pk), "pi_zebra", "zebra-operator"]
-    owners.append("Do zebras sleep?")
+    owners += ["Do zebras sleep?", "Zebra laptop"]
     return Place(
         people={"visitor": None} | {name: User.objects.get(pk=user.pk) for name, user in users.items()},
         arguments={
@@ -226,6 +234,7 @@ def make_place() -> Place:
             "record": str(record.pk),
             "top_up": str(top_up.pk),
             "conversation": str(conversation),
+            "passkey": str(passkey.pk),
             "membership": str(plain.memberships.get().pk),
             "waiting": str(waiting.pk),
             "month": f"{timezone.now():%Y-%m}",

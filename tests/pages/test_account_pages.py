@@ -3,15 +3,19 @@
 import re
 import time
 
+import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core.cache import cache
 
 from accounts.models import User
+from tests.passkeys import add_passkey
 
 PASSWORD = "correct horse 99"
 
 
-def read(client, path):
-    response = client.get(path)
+def read(client, path, **options):
+    response = client.get(path, **options)
     assert response.status_code == 200, path
     return response.content.decode()
 
@@ -47,3 +51,36 @@ def test_sessions_name_this_browser(client, alice):
     client.post("/accounts/login/", {"login": user.email, "password": PASSWORD}, headers={"user-agent": "Firefox 140"})
     html = read(client, "/accounts/sessions/")
     assert "Firefox 140" in html and "this one" in html
+
+
+@pytest.mark.parametrize(
+    ("host", "is_https", "offered"),
+    [
+        ("localhost:8000", False, True),
+        ("127.0.0.1:8000", False, False),
+        ("gateway.example", False, False),
+        ("gateway.example", True, True),
+        ("203.0.113.7", True, False),
+    ],
+)
+def test_passkeys_are_offered_where_browsers_take_them(client, db, settings, host, is_https, offered):
+    settings.SECURE, settings.ALLOWED_HOSTS = is_https, ["*"]
+    html = read(client, "/accounts/login/", headers={"host": host})
+    assert ("Sign in with a passkey" in html) is offered
+
+
+def test_a_passkey_counts_as_the_second_proof(client, db):
+    user = User.objects.create_user("dora@example.com", PASSWORD)
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    add_passkey(user)
+    sent = {"login": user.email, "password": PASSWORD}
+    html = client.post("/accounts/login/", sent, follow=True, headers={"host": "localhost"}).content.decode()
+    assert "Use the passkey" in html and "Recovery code" in html
+    assert client.get("/console/").status_code == 302
+
+
+def test_a_made_up_passkey_is_refused_in_words(client, db):
+    for credential in ("", "null", "[]", "{}", '{"id": 1}', '{"response": {"userHandle": "MQ"}}', "NaN", "\0"):
+        html = client.post("/accounts/2fa/webauthn/login/", {"credential": credential}, follow=True).content.decode()
+        assert "The passkey was not accepted: try again." in html
+        cache.clear()
