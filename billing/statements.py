@@ -1,31 +1,36 @@
 """A month of an organization on paper: what came in, what was used by day, model and key, what is left.
 
-The sums are the ledger's own; the rows below them come from the usage records, as far back
-as those are kept. Days and months are those of the organization's time zone.
+The sums are the ledger's own; the rows below them come from the roll-ups, which are kept for good.
+Days and months are those of the organization's time zone. Where it is not whole hours from UTC, a
+month's rows come from the usage records; once those are forgotten, an hour that midnight divides
+counts to the day and the month in which it began.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from accounts.models import Organization
+from accounts.models import APIKey, Organization
 from billing.budgets import local_midnight
-from billing.models import LedgerEntry, UsageRecord
+from billing.models import LedgerEntry, Rollup, UsageRecord
+from billing.retention import read_kept_since
+from billing.sums import Sums, ceil_hour, floor_hour, sum_records, sum_rows
 
 FIGURES = {
-    "requests": Count("id"),
-    "input": Sum("input_tokens"),
-    "cached": Sum("cached_tokens"),
-    "output": Sum("output_tokens"),
-    "charge": Sum("charge_nanos"),
+    "requests": "requests",
+    "input": "input_tokens",
+    "cached": "cached_tokens",
+    "output": "output_tokens",
+    "charge": "charge_nanos",
 }
+SUMMED = tuple(FIGURES.values())
+RECORD_COLUMNS = {"day": "record_day", "model": "model", "key": "key_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a month came to; amounts in nano-dollars, ``kinds`` are (kind in words, sum) of the ledger's entries."""
+    """What a month came to; amounts in nano-dollars, ``kinds`` are (kind in words, sum) of the ledger's entries.
+
+    ``is_kept`` tells whether its usage records are all still there, ``is_by_hours`` that only whole hours were.
+    """
 
     month: Month
     opening: int
@@ -56,6 +64,8 @@ class Statement:
     days: list[dict[str, Any]]
     models: list[dict[str, Any]]
     keys: list[dict[str, Any]]
+    is_kept: bool
+    is_by_hours: bool
 
 
 def read_month(text: str, zone: ZoneInfo) -> Month | None:
@@ -93,19 +103,63 @@ def make_statement(*, organization: Organization, month: Month) -> Statement:
     opening = _sum(entries.filter(created_at__lt=month.starts_at))
     within = entries.filter(created_at__gte=month.starts_at, created_at__lt=month.ends_at)
     sums = dict(within.values_list("kind").annotate(total=Sum("amount_nanos")))
-    records = UsageRecord.objects.filter(
-        organization=organization, created_at__gte=month.starts_at, created_at__lt=month.ends_at
-    )
-    day = TruncDate("created_at", tzinfo=ZoneInfo(organization.time_zone))
+    usage = _Usage(organization, month, is_kept=month.starts_at >= read_kept_since())
     return Statement(
         month=month,
         opening=opening,
         kinds=[(kind.label, sums[kind.value]) for kind in LedgerEntry.Kind if kind.value in sums],
         closing=opening + sum(sums.values()),
-        days=list(records.values(day=day).annotate(**FIGURES).order_by("day")),
-        models=list(records.values("model").annotate(**FIGURES).order_by("-charge", "model")),
-        keys=list(records.values(name=F("key__name"), prefix=F("key__prefix")).annotate(**FIGURES).order_by("-charge")),
+        days=sorted(usage.list_by("day"), key=lambda row: row["day"]),
+        models=sorted(usage.list_by("model"), key=lambda row: (-row["charge"], row["model"])),
+        keys=sorted(usage.list_keys(), key=lambda row: (-row["charge"], row["name"])),
+        is_kept=usage.is_kept,
+        is_by_hours=not usage.is_kept and not usage.has_whole_hours,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """What an organization used in a month."""
+
+    organization: Organization
+    month: Month
+    is_kept: bool
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.organization.time_zone)
+
+    @property
+    def has_whole_hours(self) -> bool:
+        ends = (self.month.starts_at, self.month.ends_at)
+        return all(floor_hour(at) == at for at in ends)
+
+    def list_by(self, group: str) -> list[dict[str, Any]]:
+        """Return a row for each day, model or key: its value under the group's name, and FIGURES."""
+        return [
+            {group: value} | {name: getattr(sums, column) for name, column in FIGURES.items()}
+            for value, sums in self._sum_by(group)
+        ]
+
+    def list_keys(self) -> list[dict[str, Any]]:
+        rows = self.list_by("key")
+        keys = APIKey.objects.in_bulk([row["key"] for row in rows])
+        return [row | {"name": keys[row["key"]].name, "prefix": keys[row["key"]].prefix} for row in rows]
+
+    def _sum_by(self, group: str) -> Iterator[tuple[Any, Sums]]:
+        records = UsageRecord.objects.filter(organization=self.organization)
+        since, until = self.month.starts_at, self.month.ends_at
+        if self.is_kept and not self.has_whole_hours:
+            within = records.filter(created_at__gte=since, created_at__lt=until)
+            for value, *figures in sum_records(within, RECORD_COLUMNS[group], figures=SUMMED, zone=self.zone):
+                sums = Sums()
+                sums.add(figures, SUMMED)
+                yield value, sums
+            return
+        rollups = Rollup.objects.filter(organization=self.organization)
+        span = ceil_hour(since), ceil_hour(until)
+        for (value,), sums in sum_rows(rollups, records, *span, (group,), figures=SUMMED, zone=self.zone).items():
+            yield value, sums
 
 
 def _sum(entries: "QuerySet[LedgerEntry]") -> int:

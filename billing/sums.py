@@ -124,7 +124,7 @@ def sum_rows(
     """
     names = figures or FIGURES
     by_hour, by_record = ([GROUPS[name][side] for name in group_by or ("model",)] for side in (0, 1))
-    first, end = _next_hour(since), floor_hour(until)
+    first, end = ceil_hour(since), floor_hour(until)
 
     def from_records(found: "QuerySet[UsageRecord]") -> QuerySet:
         return sum_records(found, *by_record, figures=names, zone=zone)
@@ -162,7 +162,8 @@ def floor_hour(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _next_hour(at: datetime) -> datetime:
+def ceil_hour(at: datetime) -> datetime:
+    """Return the first beginning of an hour from an instant on, in UTC."""
     return floor_hour(at + HOUR - timedelta(microseconds=1))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -160,7 +161,12 @@ def statement_page(request: MemberRequest, month: str) -> HttpResponse:
         ("Keys", "name", statement.keys),
         ("Days", "day", statement.days),
     ]
-    context = {"statement": statement, "tables": tables, "totals": statements.add_up(statement.models)}
+    context = {
+        "statement": statement,
+        "tables": tables,
+        "totals": statements.add_up(statement.models),
+        "days_kept": settings.USAGE_DAYS,
+    }
     return render(request, "billing/statement.html", context)
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts import keys, people
 from accounts.models import Membership, Organization, User
-from billing import exports, ledger, pricing, statements
-from billing.models import LedgerEntry, UsageRecord
+from billing import exports, ledger, pricing, retention, rollups, statements
+from billing.models import LedgerEntry, Mark, UsageRecord
 from billing.money import NANOS
 
 NOVEMBER = datetime(2026, 11, 10, 12, tzinfo=UTC)
@@ -83,6 +83,13 @@ def download(client: Client, path: str) -> list[list[str]]:
     return list(csv.reader(async_to_sync(read)().decode().splitlines()))
 
 
+def forget_records() -> None:
+    """Let time pass until the records are gone, but not their roll-ups."""
+    rollups.roll_up()
+    Mark.objects.create(name=retention.USAGE_KEPT_SINCE, at=datetime(2027, 1, 1, tzinfo=UTC))
+    UsageRecord.objects.all().delete()
+
+
 def november(owner) -> statements.Month:
     month = statements.read_month("2026-11", ZoneInfo("UTC"))
     assert month
@@ -109,6 +116,39 @@ def test_it_adds_up_by_day_model_and_key(owner, add_record):
     assert [(row["model"], row["charge"]) for row in statement.models] == [("qwen", 9_000_000), ("kimi", 1_450_000)]
     assert {row["name"] for row in statement.keys} == {"nightly", "other"}
     assert statements.add_up(statement.days) == statements.add_up(statement.models)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_month_whose_records_are_gone_is_told_from_its_hours(alice, owner, add_record, zone):
+    Organization.objects.update(time_zone=zone)
+    organization = Organization.objects.get()
+    for hours in (0, 5, 700):
+        add_record(created_at=NOVEMBER + timedelta(hours=hours))
+    month = statements.read_month("2026-11", ZoneInfo(zone))
+    before = statements.make_statement(organization=organization, month=month)
+    forget_records()
+    after = statements.make_statement(organization=organization, month=month)
+    assert (after.days, after.models, after.keys) == (before.days, before.models, before.keys)
+    assert (before.is_kept, after.is_kept, after.is_by_hours) == (True, False, False)
+    assert "Single requests are kept for 400 days" in alice.get("/console/statements/2026-11/").text
+
+
+def test_where_midnight_divides_an_hour_it_counts_to_one_month_once(alice, owner, add_record):
+    Organization.objects.update(time_zone="Asia/Kolkata")
+    zone = ZoneInfo("Asia/Kolkata")
+    midnight = datetime(2026, 11, 1, tzinfo=zone).astimezone(UTC)
+    for minutes in (-40, -20, 20, 40):
+        add_record(created_at=midnight + timedelta(minutes=minutes))
+
+    def count_requests() -> list[int]:
+        months = [statements.read_month(name, zone) for name in ("2026-10", "2026-11")]
+        made = [statements.make_statement(organization=Organization.objects.get(), month=month) for month in months]
+        return [statements.add_up(statement.days)["requests"] for statement in made]
+
+    assert count_requests() == [2, 2]
+    forget_records()
+    assert count_requests() == [3, 1]
+    assert "an hour that midnight divides" in alice.get("/console/statements/2026-11/").text
 
 
 def test_its_days_are_the_organizations_own(owner, add_record):
