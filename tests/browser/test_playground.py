@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.models import UsageRecord
+from playground import history
 from playground.models import Conversation
 from routing.models import Route, UpstreamHealth
 from tests.browser.conftest import STATIC_FILES
@@ -127,6 +128,18 @@ def test_three_models_answer_side_by_side_and_one_is_stopped(open_page, member, 
     expect(columns(page).nth(2).locator(".turn-text")).to_have_text("Hello from upstream")
 
 
+def test_a_phone_keeps_the_message_in_view(open_page, member, wallet, add_route):
+    add_route("echo")
+    page = open_page(membership=member)
+    page.set_viewport_size({"width": 360, "height": 560})
+    page.goto("/playground/?model=deepseek")
+    page.get_by_text("This call as code").click()
+    ask(page, "\n\n".join(f"Line {number}" for number in range(60)))
+    expect(page.locator("#state")).to_have_text("Answered")
+    expect(page.get_by_label("Your message")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_text("Line 59").last).to_be_in_viewport()
+
+
 def test_a_phone_shows_a_tab_for_each_model(open_page, member, wallet, add_route):
     page = open_page(membership=member, width=360)
     page.goto("/playground/?model=deepseek&model=kimi")
@@ -153,6 +166,8 @@ HOSTILE = """# Title
 ```python
 print("hi")
 ```
+
+3. third
 """
 
 
@@ -170,10 +185,25 @@ def test_an_answer_is_markdown_that_can_do_nothing(playground, add_route):
     rel = "noopener noreferrer"
     assert links == [["site", "https://example.com/", rel], ["Image: pixel", "https://example.com/p.png", rel]]
     expect(text.locator(".scroll > table td").nth(1)).to_have_text("2")
+    expect(text.locator(".scroll > table td").nth(1)).to_have_css("text-align", "center")
+    expect(text.locator("ol")).to_have_attribute("start", "3")
     text.get_by_role("button", name="Copy").click()
     expect(text.get_by_role("button", name="Copied")).to_be_visible()
     assert playground.title() == "Playground · SmarToken"
     assert not [url for url in asked if "example.com" in url]
+
+
+CUT_SHORT = """async () => {
+  let isSent = true;
+  const pull = (stream) => stream.enqueue(new TextEncoder().encode("data: 1\\n\\n"));
+  const stream = new ReadableStream({ pull, cancel: () => (isSent = false) });
+  for await (const data of readEvents(stream)) break;
+  return isSent;
+}"""
+
+
+def test_an_answer_that_is_not_read_on_is_not_sent_on(playground):
+    assert playground.evaluate(CUT_SHORT) is False
 
 
 def test_a_failed_answer_says_what_to_do_and_is_tried_again(open_page, member, wallet, add_route):
@@ -246,6 +276,46 @@ def test_a_conversation_is_kept_reopened_continued_and_deleted(playground, add_r
     expect(playground.get_by_role("dialog")).to_be_hidden()
     playground.reload()
     expect(playground.get_by_text("not in your history any more")).to_be_visible()
+
+
+def said(model, text):
+    messages = [{"role": "user", "content": text}, {"role": "assistant", "content": "So it is."}]
+    return {"columns": [{"model": model, "messages": messages}]}
+
+
+def test_an_answer_keeps_the_name_of_a_model_that_is_gone(open_page, member, wallet):
+    kept = history.save(membership=member, content=said("retired-1", "Are you there?"))
+    page = open_page(membership=member)
+    page.goto(f"/playground/?conversation={kept}")
+    expect(answer(page).get_by_role("heading", name="retired-1")).to_be_visible()
+
+
+def test_the_last_search_of_the_history_has_the_last_word(open_page, member, wallet):
+    for text in ("Slow river", "Fast river"):
+        history.save(membership=member, content=said("deepseek", text))
+    page, held = open_page(membership=member), []
+    page.route("**/playground/history/?q=slow*", lambda route: held.append(route))
+    page.goto("/playground/")
+    page.get_by_role("link", name="History").first.click()
+    for words in ("slow", "fast"):
+        page.locator("#history-words").fill(words)
+        page.get_by_role("button", name="Find").click()
+    expect(page.locator("#history-part")).not_to_contain_text("Slow river")
+    with page.expect_response("**/?q=slow*") as answered:
+        held[0].continue_()
+    answered.value.finished()
+    expect(page.locator("#history-part")).not_to_contain_text("Slow river")
+
+
+def test_without_a_storage_everything_but_the_memory_works(open_page, member, wallet, add_route):
+    add_route("ok")
+    page = open_page(membership=member)
+    page.add_init_script("Object.defineProperty(window, 'sessionStorage', {get() { throw new Error('off'); }})")
+    page.goto("/playground/")
+    ask(page)
+    expect(answer(page)).to_contain_text("Hello from upstream")
+    page.get_by_role("link", name="History").first.click()
+    expect(page.locator("#history-part li")).to_have_count(1)
 
 
 def test_nothing_is_kept_when_the_history_is_off(playground, add_route, member):

@@ -28,7 +28,11 @@ async function showCall() {
   lastCall = body;
   byId("call-of").textContent = columns.length > 1 ? `To ${columns[0].choice.name}, the first of the models above.` : "";
   const written = await postJson(callPanel.dataset.address, body);
-  if (!written || body !== lastCall) return; // refused, offline, or typed on meanwhile
+  if (body !== lastCall) return; // typed on meanwhile
+  if (!written) {
+    lastCall = ""; // refused or offline: the next change asks again
+    return;
+  }
   for (const [language, html] of Object.entries(written)) byId(`call-in-${language}-code`).innerHTML = html;
 }
 

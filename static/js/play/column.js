@@ -112,13 +112,13 @@ class Column {
     this.onEnd(this);
   }
 
-  // Show what was said another time.
-  restore(messages) {
+  // Show what was said another time, to a model that may not be served any more.
+  restore(messages, model) {
     this.messages = messages;
     this.parts.empty.hidden = messages.length > 0;
     for (const { role, content } of messages) {
       if (role === "user") showQuestion(addTurn(this.parts.log, "user"), content);
-      else showOldAnswer(this.parts.log, this.model, content);
+      else showOldAnswer(this.parts.log, model, content);
     }
   }
 

@@ -46,16 +46,20 @@ async function* readEvents(stream) {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    rest += decoder.decode(value, { stream: !done });
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
-    rest = done ? "" : lines.pop();
-    for (const line of lines) {
-      // Each event of this API is one line; comments begin with a colon.
-      if (line.startsWith("data:")) yield line.slice(5).trim();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      rest += decoder.decode(value, { stream: !done });
+      const lines = rest.split(/\r\n|\n|\r(?!$)/);
+      rest = done ? "" : lines.pop();
+      for (const line of lines) {
+        // Each event of this API is one line; comments begin with a colon.
+        if (line.startsWith("data:")) yield line.slice(5).trim();
+      }
+      if (done) return;
     }
-    if (done) return;
+  } finally {
+    reader.cancel().catch(() => null); // whoever reads no further is not sent, nor charged, any more
   }
 }
 

@@ -1,16 +1,24 @@
 // The history as a panel: the same page's list, without leaving the Playground.
 const historyPanel = byId("history-panel");
 const historyPart = byId("history-part");
+let historyAsked = 0;
 
 async function showHistory(address) {
   const wanted = new URL(address, location.href);
   wanted.searchParams.set("part", "1");
+  const number = (historyAsked += 1);
+  const part = await fetchPart(wanted);
+  if (number !== historyAsked) return; // something else was asked for meanwhile
+  if (part === null) historyPart.textContent = "The history could not be loaded: check the connection, or sign in again.";
+  else historyPart.innerHTML = part;
+}
+
+async function fetchPart(address) {
   try {
-    const response = await fetch(wanted);
-    if (!response.ok || response.redirected) throw new Error(`status ${response.status}`);
-    historyPart.innerHTML = await response.text();
+    const response = await fetch(address);
+    return response.ok && !response.redirected ? await response.text() : null;
   } catch {
-    historyPart.textContent = "The history could not be loaded: check the connection, or sign in again.";
+    return null;
   }
 }
 

@@ -33,7 +33,7 @@ function bringBack({ system, columns: said }) {
   said.forEach(({ model, messages }, place) => {
     const column = columns[place] ?? addColumnBelow();
     column.choose(model);
-    column.restore(messages);
+    column.restore(messages, model);
     jumpToEnd(column.parts.log);
   });
   showColumns(columns[0]);

@@ -37,11 +37,23 @@ function lastPrompt() {
 
 // The tab remembers its models, parameters and what is typed; an address that says something goes before.
 function keepFields() {
-  sessionStorage.setItem(keptName, new URL(makeShareLink()).search);
+  try {
+    sessionStorage.setItem(keptName, new URL(makeShareLink()).search);
+  } catch {
+    // The storage is full, or switched off: a reload begins anew then.
+  }
+}
+
+function readKept() {
+  try {
+    return sessionStorage.getItem(keptName) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 function bringBackFields() {
-  const kept = new URLSearchParams(sessionStorage.getItem(keptName) ?? "");
+  const kept = new URLSearchParams(readKept());
   const models = kept.getAll("model");
   if (models.length) columns[0].choose(models[0]);
   for (const model of models.slice(1, MOST_COLUMNS)) addColumnBelow().choose(model);

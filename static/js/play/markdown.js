@@ -6,6 +6,9 @@ const CLEAN = {
   ).split(" "),
   ALLOWED_ATTR: ["href", "title", "start", "align", "data-language"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ADD_URI_SAFE_ATTR: ["start", "align", "data-language"], // no addresses: the rule above is not theirs
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
 };
 

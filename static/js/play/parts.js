@@ -1,6 +1,7 @@
 // What every part of the Playground uses: the form, copies of templates, numbers in words.
 const NO_ID = "00000000-0000-0000-0000-000000000000";
 const playForm = document.getElementById("play");
+const playAsk = playForm.querySelector(".play-ask");
 const isOnPhone = matchMedia("(max-width: 760px)");
 
 function byId(id) {
@@ -28,16 +29,20 @@ function addTurn(log, kind) {
   return parts;
 }
 
+// The end of a column is what one looks at; on a phone, where the page scrolls, the message's field below it.
 function jumpToEnd(log) {
-  if (isOnPhone.matches) scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+  if (isOnPhone.matches) playAsk.scrollIntoView({ block: "end", behavior: "instant" });
   else log.scrollTo({ top: log.scrollHeight, behavior: "instant" });
+}
+
+function isAtEnd(log) {
+  if (!isOnPhone.matches) return log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+  return playAsk.getBoundingClientRect().bottom <= innerHeight + 80;
 }
 
 // Do what makes the conversation longer; whoever was at its end stays there, whoever reads above is left alone.
 function followEnd(log, grow) {
-  const follows = isOnPhone.matches
-    ? innerHeight + scrollY >= document.documentElement.scrollHeight - 80
-    : log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+  const follows = isAtEnd(log);
   grow();
   if (follows) jumpToEnd(log);
 }
