@@ -164,6 +164,7 @@ def _find_key(request: HttpRequest) -> KeyRecord:
 
 async def _start(journey: Journey, client: PageClient, user_id: int | None) -> HttpResponseBase:
     """Run the journey in a task of its own, so that a cancelled view can't cancel the settle."""
+    running[user_id] += 1  # at once: many calls may wait here for the loop
     task = asyncio.ensure_future(_run_journey(journey, client, user_id))
     try:
         await client.began.wait()
@@ -180,7 +181,6 @@ async def _start(journey: Journey, client: PageClient, user_id: int | None) -> H
 
 
 async def _run_journey(journey: Journey, client: PageClient, user_id: int | None) -> GatewayError | None:
-    running[user_id] += 1
     try:
         await journey.run()
     except Exception as error:

@@ -1,5 +1,7 @@
 """The Playground's call: the same journey and the same rules as `/v1`, for a signed-in person over a real socket."""
 
+import asyncio
+
 import pytest
 from django.utils import timezone
 
@@ -84,6 +86,22 @@ def test_a_person_has_so_many_answers_at_once(visitor, add_route, upstream, monk
         client.close()
     eventually(lambda: not run.running)
     assert visitor.ask().is_done
+
+
+def test_calls_that_come_at_once_are_counted_at_once():
+    class Idle:
+        async def run(self):
+            pass
+
+    async def count_while_waiting():
+        starting = asyncio.ensure_future(run._start(Idle(), run.PageClient(), 7))
+        await asyncio.sleep(0)
+        counted = run.running[7]
+        await starting
+        return counted
+
+    assert asyncio.run(count_while_waiting()) == 1
+    assert not run.running
 
 
 # --- leaving ---------------------------------------------------------------------
