@@ -92,7 +92,6 @@ function draw(box) {
 }
 
 function drawAll() {
-  for (const box of drawn.keys()) if (!box.isConnected) drawn.delete(box);
   for (const box of document.querySelectorAll("[data-chart]")) draw(box);
 }
 
@@ -100,7 +99,14 @@ const watch = new ResizeObserver((entries) => {
   for (const { target } of entries) if (drawn.get(target)?.width !== target.clientWidth) draw(target);
 });
 
+// Charts that were swapped out of the page go with what watches them.
 function begin() {
+  for (const [box, plot] of drawn) {
+    if (box.isConnected) continue;
+    plot.destroy();
+    watch.unobserve(box);
+    drawn.delete(box);
+  }
   for (const box of document.querySelectorAll("[data-chart]")) watch.observe(box);
 }
 

@@ -20,7 +20,8 @@ apply(remembered());
 document.addEventListener("DOMContentLoaded", () => {
   const choice = document.querySelector("[data-theme-switch]");
   if (!choice) return;
-  choice.querySelector(`input[value="${remembered()}"]`).checked = true;
+  const inputs = [...choice.querySelectorAll("input")];
+  (inputs.find((input) => input.value === remembered()) ?? inputs[0]).checked = true;
   choice.addEventListener("change", (event) => {
     apply(event.target.value);
     try {

@@ -94,6 +94,7 @@ def test_yesterdays_failed_request_is_found_and_explained(open_page, member, wal
     expect(page.get_by_role("heading", name="Requests by hour and model")).to_be_visible()
     assert page.evaluate("window.isSamePage")
     assert page.locator(".plot canvas").count() == 1
+    assert page.evaluate("[...drawn.keys()].every((box) => box.isConnected)"), "charts that are gone are let go"
 
     page.locator(".records th a").click()
     expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
