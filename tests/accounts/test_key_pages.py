@@ -2,7 +2,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.staticfiles import finders
 from django.utils import timezone
 
 from accounts import keys
@@ -144,10 +143,6 @@ def test_a_name_cannot_write_into_the_page(alice, sign_in, catalogue):
 
 def test_nothing_arrived_before_the_first_call(alice, sign_in, key):
     assert sign_in(alice).get(f"/console/keys/{key.pk}/first-call/").json() == {"refused": ""}
-
-
-def test_the_waiting_box_has_its_script():
-    assert finders.find("js/keys.js")
 
 
 def test_keys_are_found_by_name_and_by_the_beginning_of_a_secret(alice, sign_in, key):
