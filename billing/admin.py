@@ -93,7 +93,7 @@ class UsageRecordAdmin(MoneyAdmin):
         ("Estimate", {"fields": ("input_estimate", "output_limit")}),
         ("Money", {"fields": ("charge", "refunded", "held", "uncollected", "price_text", "cost_text", "cost_usd")}),
         ("Latency", {"fields": ("first_token_ms", "total_ms")}),
-        ("Ids", {"fields": ("client_request_id", "provider_request_id", "sdk_retry")}),
+        ("Ids", {"fields": ("client_request_id", "provider_request_id", "sdk_retry", "tag")}),
     )
     actions_detail: Any = ("refund",)
     charge = staticmethod(show_usd("charge", "charge"))

@@ -23,6 +23,7 @@ class UsageQuery(serializers.Serializer):
     until = serializers.DateTimeField(required=False)
     model = serializers.CharField(required=False, max_length=64)
     key = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    tag = serializers.CharField(required=False, max_length=64)
     status = serializers.ChoiceField(UsageRecord.Status.choices, required=False)
     after = serializers.CharField(required=False, allow_blank=True, max_length=100)
 

@@ -1,7 +1,7 @@
-"""Usage broken down: in time, and by model, key, member or status; what a chart and a table of groups show.
+"""Usage broken down: in time, and by model, key, member, status or tag; what a chart and a table of groups show.
 
-Money, tokens and counts come from the roll-ups. They know no status but by its count, so
-that what failed or was aborted is read from the records, of which it is the small part.
+Money, tokens and counts come from the roll-ups. They know no status but by its count, and no tags,
+so that what failed, was aborted or has a tag is read from the records, each by an index of its own.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Membership
@@ -21,8 +22,9 @@ from billing.sums import EPOCH, HOUR, NEVER, Sums, sum_records, sum_rows
 FIGURES = ("requests", "completed", "failed", "input_tokens", "output_tokens", "charge_nanos")
 DIMENSIONS = {"model": "model", "key": "key", "member": "user"}
 """What usage can be stacked by besides its status: the name in an address → the one in ``sums.GROUPS``."""
-RECORD_COLUMNS = {"model": "model", "key": "key_id", "member": "record_user"}
+RECORD_COLUMNS = {"model": "model", "key": "key_id", "member": "record_user", "tag": "tag"}
 COMPLETED = UsageRecord.Status.COMPLETED.value
+NO_TAG = ""
 
 DEFAULT_DAYS = 30
 MOST_HOURS = 50
@@ -58,12 +60,12 @@ class Breakdown:
 
 
 def break_down(*, membership: Membership, filters: UsageFilter, by: str = "model") -> Breakdown:
-    """Return the usage that matches, in time and by model, key, member or status; without a start: of 30 days."""
+    """Return the usage that matches, in time and by model, key, member, status or tag; without a start: of 30 days."""
     zone = ZoneInfo(membership.organization.time_zone)
     since, until = read_span(filters, zone)
     unit = _choose_unit(since, until)
     asked = _Question(membership, replace(filters, since=since, until=until), by, "hour" if unit == "hour" else "day")
-    placed = asked.sum_problems() if filters.status in PROBLEMS else asked.sum_all()
+    placed = asked.sum()
     return Breakdown(by, since, until, unit, *_fold(placed, _list_begins(placed, since, until, unit, zone), unit))
 
 
@@ -96,23 +98,43 @@ class _Question:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.membership.organization.time_zone)
 
-    def sum_all(self) -> dict[Place, Sums]:
+    def sum(self) -> dict[Place, Sums]:
+        if self.filters.tag:
+            return self._sum_records(self.filters.records(self.membership))
+        if self.filters.status in PROBLEMS:
+            return self._sum_problems()
+        return self._sum_tags() if self.by == "tag" else self._sum_all()
+
+    def _sum_tags(self) -> dict[Place, Sums]:
+        """Return the sums of each tag, and of what has none: the rest of the whole."""
+        found = self._sum_records(self.filters.records(self.membership).exclude(tag=NO_TAG))
+        tagged = list(found.items())
+        for (at, _), sums in replace(self, by="status")._sum_all().items():
+            found.setdefault((at, NO_TAG), Sums()).add(_figures(sums), FIGURES)
+        for (at, _), sums in tagged:
+            if (at, NO_TAG) in found:
+                found[at, NO_TAG].add(_figures(sums), FIGURES, sign=-1)
+        return {place: sums for place, sums in found.items() if sums.requests}
+
+    def _sum_all(self) -> dict[Place, Sums]:
         """Return the sums of every status, or of what was completed."""
         # The problems first: whatever ends meanwhile is in the whole, too.
-        problems = self.sum_problems() if self.filters.status or self.by not in DIMENSIONS else {}
+        problems = self._sum_problems() if self.filters.status or self.by not in DIMENSIONS else {}
         found = self._sum_whole()
         for (at, value), sums in problems.items():
             place = (at, value if self.by in DIMENSIONS else COMPLETED)
             if place in found:
-                found[place].add([getattr(sums, name) for name in FIGURES], FIGURES, sign=-1)
+                found[place].add(_figures(sums), FIGURES, sign=-1)
         completed = {place: sums for place, sums in found.items() if sums.requests}
         return completed if self.filters.status else problems | completed
 
-    def sum_problems(self) -> dict[Place, Sums]:
+    def _sum_problems(self) -> dict[Place, Sums]:
         """Return the sums of what failed or was aborted, or of the one of them that is asked for."""
         wanted = (self.filters.status,) if self.filters.status in PROBLEMS else PROBLEMS
         records = replace(self.filters, status="").records(self.membership)
-        records = records.filter(status__in=PROBLEMS).filter(status__in=wanted)
+        return self._sum_records(records.filter(status__in=PROBLEMS).filter(status__in=wanted))
+
+    def _sum_records(self, records: "QuerySet[UsageRecord]") -> dict[Place, Sums]:
         column = RECORD_COLUMNS.get(self.by, "status")
         found: dict[Place, Sums] = {}
         for row in sum_records(records, f"record_{self.step}", column, figures=FIGURES, zone=self.zone):
@@ -133,6 +155,10 @@ class _Question:
             zone=self.zone,
         )
         return {(place[0], place[1] if dimension else COMPLETED): sums for place, sums in found.items()}
+
+
+def _figures(sums: Sums) -> list[int]:
+    return [getattr(sums, name) for name in FIGURES]
 
 
 # --- buckets -----------------------------------------------------------------
@@ -163,7 +189,7 @@ def _fold(
     groups: dict[Any, Sums] = {}
     begin_of: Callable[[Any], Any] = (lambda at: at.replace(day=1)) if unit == "month" else (lambda at: at)
     for (at, value), sums in placed.items():
-        figures = [getattr(sums, name) for name in FIGURES]
+        figures = _figures(sums)
         groups.setdefault(value, Sums()).add(figures, FIGURES)
         if bucket := buckets.get(begin_of(at)):
             bucket.sums.setdefault(value, Sums()).add(figures, FIGURES)

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 
 from accounts.models import APIKey, Membership, User
 from billing import money
-from billing.breakdown import Breakdown, Bucket
+from billing.breakdown import NO_TAG, Breakdown, Bucket
 from billing.sums import Sums, add_up
 
 SERIES = 5
@@ -112,9 +112,13 @@ def list_groups(breakdown: Breakdown, names: dict[Any, str], *, by: str, zone: Z
             if bucket.sums
         ]
     else:
-        found = [(names.get(value, str(value)), {by: str(value)}, sums) for value, sums in breakdown.groups]
+        found = [(names.get(value, str(value)), _query(by, value), sums) for value, sums in breakdown.groups]
     total = sum(sums.charge_nanos for _, _, sums in found) or 1
     return [Group(name, query, sums, round(100 * sums.charge_nanos / total, 1)) for name, query, sums in found]
+
+
+def _query(by: str, value: Any) -> dict[str, str]:
+    return {} if by == "tag" and value == NO_TAG else {by: str(value)}
 
 
 def _days_of(bucket: Bucket, unit: str) -> dict[str, str]:
@@ -134,4 +138,4 @@ def read_names(*, membership: Membership, by: str, values: Iterable[Any]) -> dic
         return dict(keys.values_list("pk", "name"))
     if by == "member":
         return dict(User.objects.filter(pk__in=list(values)).values_list("pk", "email"))
-    return {}
+    return {NO_TAG: "no tag"} if by == "tag" else {}

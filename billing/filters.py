@@ -21,6 +21,7 @@ class UsageFilter:
     model: str = ""
     key: int | None = None
     user: int | None = None
+    tag: str = ""
 
     def __bool__(self) -> bool:
         return self != ALL
@@ -37,12 +38,14 @@ class UsageFilter:
             found = found.filter(status__in=PROBLEMS)
         if self.status:
             found = found.filter(status=self.status)
+        if self.tag:
+            found = found.filter(tag=self.tag).exclude(tag="")  # the index of what is tagged is seen to hold them
         if self.user is not None:
             found = found.filter(found.own_rows(self.user))
         return found.filter(**self._same())
 
     def rollups(self, membership: Membership) -> "QuerySet[Rollup]":
-        """Return the roll-ups that match, but for time and status, which they know by sums alone."""
+        """Return the roll-ups that match, but for tags, which they don't know, time and status: those by sums alone."""
         found = Rollup.objects.visible_to(membership)
         return found.filter(**self._same(), **({"user": self.user} if self.user is not None else {}))
 

@@ -29,7 +29,14 @@ PERIODS: dict[str, tuple[str, Callable[[date], tuple[date, date]]]] = {
     "month": ("this month", lambda today: (today.replace(day=1), _later(today, 1))),
     "last-month": ("last month", lambda today: (_later(today.replace(day=1), -1).replace(day=1), today.replace(day=1))),
 }
-GROUPS = [("", "each request"), ("day", "day"), ("model", "model"), ("key", "key"), ("status", "status")]
+GROUPS = [
+    ("", "each request"),
+    ("day", "day"),
+    ("model", "model"),
+    ("key", "key"),
+    ("status", "status"),
+    ("tag", "tag"),
+]
 
 
 def read_id(text: str) -> UUID | None:
@@ -49,6 +56,7 @@ class UsageFilterForm(forms.Form):
     key = forms.ModelChoiceField(APIKey.objects.none(), required=False, empty_label="any")
     member = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="anyone")
     status = forms.ChoiceField(required=False, choices=[("", "any"), *UsageRecord.Status.choices])
+    tag = forms.CharField(required=False, max_length=64)
     group = forms.ChoiceField(label="Show", required=False, choices=GROUPS)
     order = forms.ChoiceField(
         required=False, choices=[(Order.NEWEST.value, "newest"), (Order.DEAREST.value, "dearest")]
@@ -99,6 +107,7 @@ class UsageFilterForm(forms.Form):
             model=data.get("model", ""),
             key=data["key"].pk if data.get("key") else None,
             user=data["member"].pk if data.get("member") else None,
+            tag=data.get("tag", ""),
         )
 
     def _span(self) -> tuple[datetime | None, datetime | None]:

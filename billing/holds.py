@@ -59,6 +59,7 @@ class HoldRequest:
     stream: bool = False
     client_request_id: str = ""
     sdk_retry: int = 0
+    tag: str = ""
     seconds: float = 1800.0
     claim: Claim | None = None
     asked_at: float = field(default_factory=time.monotonic)
@@ -264,6 +265,7 @@ HOLD_COLUMNS = [
     "stream",
     "client_request_id",
     "sdk_retry",
+    "tag",
     "process",
     "started_at",
     "deadline_at",
@@ -302,6 +304,7 @@ def _hold_values(admission: Admission, state: Hold.State, ended_at: datetime | N
         request.stream,
         request.client_request_id,
         request.sdk_retry,
+        request.tag,
         admission.process,
         admission.started_at,
         # Beyond the longest answer and its settle: whatever is still open then has leaked.

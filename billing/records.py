@@ -72,6 +72,7 @@ RECORD_COLUMNS = [
     "client_request_id",
     "provider_request_id",
     "sdk_retry",
+    "tag",
     "started_at",
     "created_at",
 ]
@@ -116,6 +117,7 @@ def record_values(settlement: "Settlement", outcome: "Outcome", now: datetime) -
         request.client_request_id,
         settlement.provider_request_id,
         request.sdk_retry,
+        request.tag,
         admission.started_at,
         now,
     )

@@ -24,6 +24,7 @@ class UsageSerializer(serializers.ModelSerializer):
             "created_at",
             "model",
             "key",
+            "tag",
             "status",
             "error_code",
             "http_status",

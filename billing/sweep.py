@@ -188,6 +188,7 @@ def _admission(hold: Hold) -> Admission:
         stream=hold.stream,
         client_request_id=hold.client_request_id,
         sdk_retry=hold.sdk_retry,
+        tag=hold.tag,
     )
     limits = KeyLimits.of_hold(hold)
     return Admission(request, hold.process, limits, hold.amount_nanos, hold.output_limit, hold.started_at, {})

@@ -26,6 +26,7 @@ class Call:
     own_address: tuple[str, int]
     client_request_id: str = ""
     sdk_retry: int = 0
+    tag: str = ""
     may_lower: bool = False
     claim: Claim | None = None
 
@@ -66,6 +67,7 @@ class Call:
             stream=chat.stream,
             client_request_id=self.client_request_id,
             sdk_retry=self.sdk_retry,
+            tag=self.tag,
             seconds=settings.ANSWER_SECONDS,
             claim=self.claim,
         )

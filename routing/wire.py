@@ -26,6 +26,7 @@ from routing.network import client_address, is_secure
 from routing.replays import read_claim
 from routing.requests import parse_chat
 from routing.runtime import Runtime
+from routing.tags import read_tag
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -217,6 +218,7 @@ async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -
             own_address=tuple(exchange.scope["server"]),
             client_request_id=exchange.client_request_id,
             sdk_retry=_read_sdk_retry(exchange.headers),
+            tag=read_tag(exchange.headers.get(b"x-smartoken-tag"), chat.body.get("metadata")),
             may_lower=exchange.headers.get(b"x-smartoken-lower-limit") == b"1",
             claim=claim,
         )

@@ -96,6 +96,7 @@ class Hold(models.Model):
     stream = models.BooleanField()
     client_request_id = models.CharField(max_length=64, blank=True)
     sdk_retry = models.PositiveSmallIntegerField(default=0)
+    tag = models.CharField(max_length=64, blank=True, db_default="")
     process = models.UUIDField()
     started_at = models.DateTimeField()
     deadline_at = models.DateTimeField()

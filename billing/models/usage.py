@@ -75,6 +75,7 @@ class UsageRecord(models.Model):
     client_request_id = models.CharField(max_length=64, blank=True)
     provider_request_id = models.CharField(max_length=128, blank=True)
     sdk_retry = models.PositiveSmallIntegerField(default=0, help_text="x-stainless-retry-count of the client.")
+    tag = models.CharField(max_length=64, blank=True, db_default="", help_text="The client's word for what it was for.")
     started_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
@@ -98,6 +99,12 @@ class UsageRecord(models.Model):
                 include=["status", "model", "key", "user", "input_tokens", "output_tokens", "charge_nanos"],
                 condition=models.Q(status__in=["aborted", "failed"]),
                 name="usage_problems",
+            ),
+            # Only what a client has tagged.
+            models.Index(
+                fields=["organization", "tag", "-created_at", "-id"],
+                condition=~models.Q(tag=""),
+                name="usage_by_tag",
             ),
         ]
 

@@ -35,6 +35,7 @@ def draw_records(keys: Sequence[KeyRecord], price: PriceRecord) -> Write:
             "cost_nanos": lots.choice([None, 900]),
             "first_token_ms": lots.choice([None, 120]),
             "total_ms": lots.randrange(120, 900),
+            "tag": lots.choice(["", "", "shop", "search"]),
             "http_status": lots.choice([200, 400, 502]),
         }
         return UsageRecord.objects.create(

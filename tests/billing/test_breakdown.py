@@ -18,6 +18,7 @@ PLACES = {
     "key": lambda record: record.key_id,
     "member": lambda record: record.user_id or record.key.created_by_id,
     "status": lambda record: record.status,
+    "tag": lambda record: record.tag,
 }
 
 
@@ -66,6 +67,8 @@ def test_filters_hold_for_records_and_rollups(owner, by):
         ({"model": "kimi"}, {"model": "kimi"}),
         ({"key": key.pk}, {"key": key}),
         ({"user": key.created_by_id, "status": "failed"}, {"key": key, "status": "failed"}),
+        ({"tag": "shop"}, {"tag": "shop"}),
+        ({"tag": "shop", "status": "completed"}, {"tag": "shop", "status": "completed"}),
         ({"until": NOON + 2 * DAY}, {"created_at__lt": NOON + 2 * DAY}),
     ):
         groups = {value: (sums.requests, sums.charge_nanos) for value, sums in ask(owner, by, **filters).groups}

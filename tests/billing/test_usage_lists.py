@@ -44,6 +44,11 @@ def test_a_keys_requests_are_read_in_their_order(owner):
     assert "usage_by_key" in plan and "Sort" not in plan
 
 
+def test_what_has_a_tag_is_read_by_itself(owner):
+    plan = explain(owner, UsageFilter(tag="shop"))
+    assert "usage_by_tag" in plan and "Sort" not in plan
+
+
 def test_a_plain_members_own_need_no_join(owner):
     owner.role = Membership.Role.MEMBER
     plan = explain(owner, UsageFilter())

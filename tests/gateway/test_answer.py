@@ -41,6 +41,34 @@ def test_the_record_tells_who_answered(caller, add_route):
     assert [attempt["outcome"] for attempt in record.attempts] == ["answered"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "tag"),
+    [
+        ({"x-smartoken-tag": "shop"}, {}, "shop"),
+        ({}, {"metadata": {"tag": "检索"}}, "检索"),
+        ({"x-smartoken-tag": "shop"}, {"metadata": {"tag": "search"}}, "shop"),
+        ({}, {"metadata": {"tag": 7, "user": "u"}}, ""),
+    ],
+)
+def test_a_request_may_have_a_tag(caller, add_route, headers, body, tag):
+    add_route("ok")
+    assert caller.chat(headers, **body).record.tag == tag
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "param"),
+    [
+        ({"x-smartoken-tag": "a" * 65}, {}, "x-smartoken-tag"),
+        ({}, {"metadata": {"tag": "a\nb"}}, "metadata.tag"),
+    ],
+)
+def test_what_can_be_no_tag_is_refused(caller, add_route, headers, body, param):
+    add_route("ok")
+    error = caller.chat(headers, **body).error
+    assert (error["code"], error["param"]) == ("invalid_request", param)
+    assert "64 printable characters" in error["message"]
+
+
 def test_tool_calls_and_reasoning_are_passed_on(caller, add_route):
     route = add_route("ok-tools")
     message = caller.chat().json["choices"][0]["message"]

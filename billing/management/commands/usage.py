@@ -83,6 +83,7 @@ def describe(record: UsageRecord) -> dict[str, Any]:
         "first_token_ms": record.first_token_ms,
         "total_ms": record.total_ms,
         "client_request_id": record.client_request_id,
+        "tag": record.tag,
         "provider_request_id": record.provider_request_id,
     }
 
