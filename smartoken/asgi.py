@@ -21,7 +21,7 @@ from routing.network import settle_scope  # noqa: E402
 from routing.runtime import Runtime, get_runtime, set_runtime  # noqa: E402
 from routing.wire import gateway  # noqa: E402
 from smartoken import health  # noqa: E402
-from smartoken.pages import answer_page  # noqa: E402
+from smartoken.pages import answer_page, workers  # noqa: E402
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -58,6 +58,7 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await runtime.stop()
+    await asyncio.to_thread(workers.stop)
     set_runtime(None)
     if lock is not None:
         os.close(lock)

@@ -116,7 +116,8 @@ def database_config() -> dict[str, Any]:
         raise _refuse("DATABASE_URL", "only postgres:// addresses are supported; leave it empty for SQLite")
     # A server that has vanished must be noticed while a request can still be told so.
     config["OPTIONS"] = {"connect_timeout": 3, "tcp_user_timeout": 5000, **config.get("OPTIONS", {})}
-    return config
+    # Kept from page to page; looked at before each, since the database may have been restarted meanwhile.
+    return {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, **config}
 
 
 def mailer_config() -> dict[str, Any]:

@@ -4,17 +4,36 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from smartoken.workers import Workers
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LISTENING = "/playground/run/"
-"""The page that must hear at once that its client left: it runs a journey, and holds no thread meanwhile."""
+"""The page that must hear at once that its client left: it runs a journey."""
 
-_handler = ASGIHandler()
+
+class PageHandler(ASGIHandler):
+    """Runs middleware and view in one go, as under WSGI: async middleware hops between thread and loop."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
+
+
+_streaming_handler = ASGIHandler()
+_handler = PageHandler()
+workers = Workers()
 
 
 async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -28,8 +47,8 @@ async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: S
         is_refused = is_refused or length > settings.BODY_LIMIT_BYTES
         return {"type": "http.disconnect"} if is_refused else message
 
-    answer = _handler if scope["path"] == LISTENING else _answer_to_the_end
-    await answer(scope, receive_bounded, send)  # type: ignore[arg-type]
+    answer = _stream_page if scope["path"] == LISTENING else _answer_to_the_end
+    await answer(scope, receive_bounded, send)
     if is_refused:
         await _refuse_length(send)
 
@@ -55,7 +74,8 @@ async def _answer_to_the_end(scope: MutableMapping[str, Any], receive: Receive, 
         begun.set()
         await send(message)
 
-    await _handler(scope, receive_late, send_on)  # type: ignore[arg-type]
+    async with workers.lend():
+        await _handler(scope, receive_late, send_on)  # type: ignore[arg-type]
 
 
 async def _refuse_length(send: Send) -> None:
@@ -63,3 +83,12 @@ async def _refuse_length(send: Send) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})
+
+
+async def _stream_page(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Let the page have a thread of its own, since what it began may outlive it; the thread's connections do not."""
+    async with ThreadSensitiveContext():
+        try:
+            await _streaming_handler(scope, receive, send)  # type: ignore[arg-type]
+        finally:
+            await sync_to_async(connections.close_all)()
