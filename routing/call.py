@@ -12,7 +12,7 @@ from routing import dialects
 from routing.errors import GatewayError
 from routing.estimates import Estimator
 from routing.requests import ChatRequest
-from routing.snapshot import ModelRecord
+from routing.snapshot import ModelRecord, RouteRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,19 @@ class Call:
         likely = self.likely_input(estimator)
         most = max(self.model.context_length, likely + likely // 2)
         return min(self.chat.input_bound(self.model.tokens_per_byte_bound), most)
+
+    def output_at(self, route: RouteRecord, held: int, estimator: Estimator) -> int:
+        """Return the output limit to send to a route: what is held, at most its own longest answer.
+
+        Where the client named none, it is no more than the route's context leaves: servers of
+        one's own refuse a request whose input and limit together pass the context.
+        """
+        most = min(held, route.max_output_tokens)
+        if self.chat.output_limit is not None:
+            return most
+        likely = self.likely_input(estimator)
+        left = route.context_length - likely - likely // 4  # a guess, which may be too low
+        return min(most, max(left, min(MIN_DEFAULT_OUTPUT, route.context_length // 4), 1))
 
     def _default_output(self, estimator: Estimator) -> int:
         """Return the output limit of a request that names none: what its context leaves, where that is less.

@@ -1,6 +1,6 @@
 """How a journey can end: what its record says, what the client is told."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import orjson
@@ -69,7 +69,7 @@ class Ending:
         return cls(Status.FAILED, error.status, EndedBy.GATEWAY, error)
 
     @classmethod
-    def failed(cls, fault: UpstreamFault, *, parameters: Iterable[str] = ()) -> "Ending":
+    def failed(cls, fault: UpstreamFault, *, parameters: Collection[str] = ()) -> "Ending":
         """``parameters`` are the names in the client's body: a refusal names the one that it is about."""
         text, param = explain_fault(fault, parameters)
         error = GatewayError(fault.code, text, param, retry_after=fault.retry_after)

@@ -5,13 +5,15 @@ people's models. They stay on the attempt, for administrators.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from routing.dialects.base import Meaning, UpstreamFault
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([.\[][A-Za-z0-9_.\[\]]*)?")
 PLAIN_WORDS = frozenset({"model", "user", "stream", "n", "stop", "store", "metadata", "prediction"})
 """Parameters whose names are words of a sentence: they count only in quotes."""
+
+LIMITS = ("max_tokens", "max_completion_tokens")
 
 TEXTS: dict[str, str] = {
     Meaning.RATE_LIMITED: "The model's provider takes no more requests at the moment.",
@@ -20,8 +22,10 @@ TEXTS: dict[str, str] = {
 }
 
 
-def explain_fault(fault: UpstreamFault, parameters: Iterable[str] = ()) -> tuple[str, str | None]:
+def explain_fault(fault: UpstreamFault, parameters: Collection[str] = ()) -> tuple[str, str | None]:
     """Return the text and the parameter to name; no text means the code's own. ``parameters`` are the client's."""
+    if fault.reason == Meaning.CONTEXT_TOO_LONG and (limit := next((n for n in LIMITS if n in parameters), None)):
+        return f"The messages and `{limit}` together are longer than this model's context.", limit
     if fault.reason != Meaning.INVALID_REQUEST:
         return TEXTS.get(fault.reason, fault.message), _clean(fault.param)
     param = _clean(fault.param) or find_parameter(fault.provider_message, parameters)

@@ -189,7 +189,7 @@ class Journey:
         assert self._admission
         self._progress.ask()
         dialect = dialects.get(route.upstream.dialect)
-        self._progress.output_limit = min(self._admission.output_limit, route.max_output_tokens)
+        self._progress.output_limit = self._call.output_at(route, self._admission.output_limit, self._runtime.estimator)
         built = self._build(route, dialect)
         self._progress.dropped, self._progress.schema = built.dropped, built.schema
         answer: UpstreamAnswer | None = None

@@ -95,6 +95,28 @@ def test_a_parameter_that_every_provider_refuses_is_named(caller, speak, wallet)
     assert reply.record.charge_nanos == 0
 
 
+@pytest.mark.parametrize(("words", "most"), [(1, 4096), (1000, 3400)])
+def test_the_default_output_limit_leaves_room_in_a_small_context(caller, speak, upstream, words, most):
+    speak("vllm", context_length=4096)
+    reply = caller.chat(messages=[{"role": "user", "content": "word " * words}])
+    sent = upstream.requests[-1].body["max_tokens"]
+    assert 1024 <= sent < most
+    assert reply.headers["x-smartoken-output-limit"] == str(sent)
+
+
+def test_a_limit_of_the_clients_own_is_sent_as_it_is(caller, speak, upstream):
+    speak("vllm", context_length=4096)
+    caller.chat(max_tokens=4000)
+    assert upstream.requests[-1].body["max_tokens"] == 4000
+
+
+def test_a_limit_that_does_not_fit_beside_the_messages_is_named(caller, speak):
+    speak("vllm", "too-long")
+    error = caller.chat(max_completion_tokens=4000).error
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "max_completion_tokens")
+    assert "together" in error["message"]
+
+
 def tool_turn(call_id="call_1"):
     call = {"id": call_id, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     return [
