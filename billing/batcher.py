@@ -1,8 +1,8 @@
 """Natural batching: a ledger thread takes what waits, runs it in one transaction, answers, goes on.
 
-Nothing waits for a timer: while one transaction commits, the next batch gathers.
-On PostgreSQL holds and settles have a thread each; on SQLite, which has one writer
-anyway, they share one.
+Nothing waits for a timer: while one transaction commits, the next batch gathers. Holds and
+settles share a thread, and a transaction where both wait (``rounds``): each round trip to the
+database makes the thread take the interpreter from all requests, which costs more than it writes.
 
 What can go wrong with a batch, and what is done:
 - a row is locked by somebody else: again at once, leaving out what is locked; that is
@@ -11,6 +11,7 @@ What can go wrong with a batch, and what is done:
 - the connection is lost, its COMMIT perhaps unknown: reconnect and again, as a replay;
   holds wait two seconds at the most, settles until they succeed; a hold that is given up
   although it may be there is undone, however long that takes;
+- whatever happens to a transaction of several kinds: each kind by itself;
 - anything else (a value that the database refuses): one by one, so that no neighbour
   is hurt; what fails alone is tried without its texts, then given back as an error.
 """
@@ -20,9 +21,10 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
@@ -35,6 +37,7 @@ MAX_BATCH = 64
 MAX_WAITING = 4096
 HOLD_PATIENCE_SECONDS = 2.0
 LATE_SECONDS = 10.0
+CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
 READ_ONLY = ("25006", "25P02", "25P03")
 """A server that takes no writes, or a transaction that it has given up."""
 
@@ -48,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[..., Sequence[Any]]
 """Takes items of one kind, ``is_replay`` and ``skip_locked``; returns a result for each, or DEFERRED."""
+Join = Callable[[Mapping[Handler, Sequence[Any]]], Mapping[Handler, Sequence[Any]] | None]
+"""Takes the items of several handlers and runs them in one transaction; None for those that it does not join."""
 
 
 class LedgerUnavailableError(Exception):
@@ -82,7 +87,8 @@ class Job:
 class Batcher:
     """A thread with a database connection of its own that runs jobs in batches of at most 64."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, join: Join | None = None) -> None:
+        self._join = join
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"ledger-{name}")
         self._carried: list[Job] = []
@@ -184,8 +190,12 @@ class Batcher:
             self._run_batch(batch)
 
     def _run_batch(self, batch: list[Job]) -> None:
-        for handler in dict.fromkeys(job.handler for job in batch):
-            jobs = [job for job in batch if job.handler == handler]
+        groups: dict[Handler, list[Job]] = {}
+        for job in batch:
+            groups.setdefault(job.handler, []).append(job)
+        if self._run_joined(groups):
+            return
+        for handler, jobs in groups.items():
             try:
                 self._run_jobs(handler, jobs)
             except Exception as error:
@@ -193,11 +203,28 @@ class Batcher:
                 kept = self._carried + self._deferred
                 self._refuse([job for job in jobs if not job.is_ended and job not in kept], error)
 
+    def _run_joined(self, groups: Mapping[Handler, list[Job]]) -> bool:
+        """Run jobs of several kinds in one transaction; False where nothing was written: each kind goes by itself."""
+        is_plain = not self._deferred and not any(job.is_contended or job.is_replay for job in chain(*groups.values()))
+        if not self._join or len(groups) < 2 or not is_plain:
+            return False
+        try:
+            results = self._join({handler: [job.item for job in jobs] for handler, jobs in groups.items()})
+        except Exception as error:
+            if not isinstance(error, CONNECTION_ERRORS) or classify(error) != "lost":
+                return False
+            self._carry_lost(list(chain(*groups.values())), error)
+            return True
+        for handler, jobs in groups.items():
+            if results:
+                self._finish(jobs, results[handler])
+        return results is not None
+
     def _run_jobs(self, handler: Handler, jobs: list[Job]) -> None:
         skip_locked = bool(self._deferred) or any(job.is_contended for job in jobs)
         try:
             results = self._call(handler, jobs, skip_locked)
-        except (OperationalError, InterfaceError, InternalError) as error:
+        except CONNECTION_ERRORS as error:
             self._handle_trouble(handler, jobs, error, skip_locked)
         except Exception as error:
             self._run_one_by_one(handler, jobs, error)
@@ -217,13 +244,20 @@ class Batcher:
             self._find_locked(handler, jobs)
             return
         if trouble == "lost":
-            logger.error("ledger connection lost: %s", type(error).__name__)
-            with suppress(DatabaseError, InterfaceError):
-                connection.close()
-            time.sleep(RECONNECT_SECONDS)
+            self._carry_lost(jobs, error)
+            return
         for job in jobs:
             job.is_contended = job.is_contended or trouble == "locked"
-            job.is_replay = job.is_replay or trouble == "lost"
+        self._carried += self._keep_patient(jobs)
+
+    def _carry_lost(self, jobs: list[Job], error: Exception) -> None:
+        """Reconnect, and run the jobs again as a replay: whether they were committed is not known."""
+        logger.error("ledger connection lost: %s", type(error).__name__)
+        with suppress(DatabaseError, InterfaceError):
+            connection.close()
+        time.sleep(RECONNECT_SECONDS)
+        for job in jobs:
+            job.is_replay = True
         self._carried += self._keep_patient(jobs)
 
     def _find_locked(self, handler: Handler, jobs: list[Job]) -> None:

@@ -12,14 +12,15 @@ A request with an Idempotency-Key that was asked before is not held for: it gets
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain, zip_longest
+from types import MappingProxyType
 from uuid import UUID
 
 from accounts.keys import KeyRecord
-from billing import budgets, locks, money, rows
+from billing import budgets, locks, money, moves, rows
 from billing.budgets import KeyLimits
 from billing.idempotency import Claim, Claims, Conflict, Recorded
 from billing.locks import HoldRow, LimitRow, Standings
@@ -131,15 +132,16 @@ class Admissions:
 
         ``is_replay``: this batch was run before and its COMMIT may have succeeded.
         """
-        self._find_limits(requests, skip_locked)
+        limits = self.find_limits(requests, skip_locked=skip_locked)
         try:
-            return self._decide_batch(requests, is_replay, skip_locked)
-        except _WindowOverError:
+            return self._admit_batch(requests, limits, is_replay, skip_locked)
+        except WindowOverError:
             self._limits.clear()
-            self._find_limits(requests, skip_locked)
-            return self._decide_batch(requests, is_replay, skip_locked)
+            limits = self.find_limits(requests, skip_locked=skip_locked)
+            return self._admit_batch(requests, limits, is_replay, skip_locked)
 
-    def _find_limits(self, requests: Sequence[HoldRequest], skip_locked: bool) -> None:
+    def find_limits(self, requests: Sequence[HoldRequest], *, skip_locked: bool = False) -> dict[UUID, KeyLimits]:
+        """Return the current limits of each request; windows that are missing are made, in their own transaction."""
         missing = set()
         now = datetime.now(UTC)
         for request in requests:
@@ -149,15 +151,22 @@ class Admissions:
                 missing.add(request.key.id)
         if missing:
             self._limits.update(budgets.open_windows(missing, skip_locked=skip_locked))
+        return {request.id: self._limits[request.key.id] for request in requests if request.key.id in self._limits}
 
-    def _decide_batch(self, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool) -> list[Decision]:
-        with rows.guarded_batch() as batch:
-            return self._decide_in(batch, requests, is_replay, skip_locked)
-
-    def _decide_in(
-        self, batch: rows.Batch, requests: Sequence[HoldRequest], is_replay: bool, skip_locked: bool
+    def _admit_batch(
+        self, requests: Sequence[HoldRequest], limits: dict[UUID, KeyLimits], is_replay: bool, skip_locked: bool
     ) -> list[Decision]:
-        limits = {request.id: self._limits[request.key.id] for request in requests if request.key.id in self._limits}
+        with rows.guarded_batch() as batch:
+            return self._admit_in(batch, requests, limits, is_replay, skip_locked)
+
+    def _admit_in(
+        self,
+        batch: rows.Batch,
+        requests: Sequence[HoldRequest],
+        limits: dict[UUID, KeyLimits],
+        is_replay: bool,
+        skip_locked: bool,
+    ) -> list[Decision]:
         if is_replay:
             batch.open()
             limits |= _find_held_limits([request.id for request in requests])
@@ -168,15 +177,31 @@ class Admissions:
         if is_replay:
             queries.append(locks.holds_query([request.id for request in requests], skip_locked=False))
         (found, *held), now = batch.lock(queries)
-        locked, known = locks.read_limits(found), locks.read_holds(held[0]) if held else {}
+        known = locks.read_holds(held[0]) if held else {}
+        decisions, statements = self.decide_batch(requests, limits, locks.read_limits(found), now, known)
+        batch.write(statements)
+        return decisions
+
+    def decide_batch(
+        self,
+        requests: Sequence[HoldRequest],
+        limits: dict[UUID, KeyLimits],
+        locked: dict[int, LimitRow],
+        now: datetime,
+        known: Mapping[UUID, HoldRow] = MappingProxyType({}),
+    ) -> tuple[list[Decision], list[rows.Statement]]:
+        """Decide behind the locks; return the decisions, and the statements that write them. Raises WindowOverError.
+
+        ``known`` are the holds of these requests that are there already.
+        """
         claims = Claims([(request.key.id, request.claim) for request in requests if request.claim], now)
         decisions: dict[UUID, Decision] = {}
         for request in _take_turns(requests):
             own_limits = limits.get(request.id)
             decisions[request.id] = self._decide(request, own_limits, locked, known.get(request.id), claims, now)
         admissions = [decision for decision in decisions.values() if isinstance(decision, Admission)]
-        batch.write(self._insert(admissions, claims))
-        return [decisions[request.id] for request in requests]
+        statements = self._insert(admissions, claims)
+        return [decisions[request.id] for request in requests], statements
 
     def _decide(
         self,
@@ -190,7 +215,7 @@ class Admissions:
         if limits is None:
             return DEFERRED
         if not known and not limits.are_current(now):
-            raise _WindowOverError
+            raise WindowOverError
         if not all(id_ in locked for id_ in limits.ids):
             return DEFERRED
         own = [locked[id_] for id_ in limits.ids]
@@ -223,7 +248,11 @@ class Admissions:
         return Admission(request, self._process, limits, amount, output_limit, now, _standings(own))
 
     def _insert(self, admissions: list[Admission], claims: Claims) -> list[rows.Statement]:
-        """Insert the holds; return what adds them to their limits."""
+        """Insert the holds and return what adds them to their limits, or return what does both."""
+        if not admissions:
+            return []
+        if rows.is_postgresql() and not claims.are_taken:
+            return [moves.take_holds(HOLD_COLUMNS, [_hold_values(one, Hold.State.OPEN, None) for one in admissions])]
         inserted = insert_holds(admissions, Hold.State.OPEN)
         changes = locks.LimitChanges()
         for row in inserted:
@@ -242,7 +271,7 @@ def _standings(own: list[LimitRow]) -> Standings:
     return {row.kind: row.standing for row in own}
 
 
-class _WindowOverError(Exception):
+class WindowOverError(Exception):
     """A window ended between finding it and locking it."""
 
 

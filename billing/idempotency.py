@@ -82,6 +82,11 @@ class Claims:
         values = (key_id, claim.name, claim.digest, request, State.RUNNING.value, stream, None)
         self._new[request] = (*values, self._now, self._now + KEPT)
 
+    @property
+    def are_taken(self) -> bool:
+        """Whether any of the batch's requests has taken one."""
+        return bool(self._new)
+
     def write(self, inserted: Collection[UUID]) -> None:
         """Insert the rows of those requests whose holds were really inserted."""
         values = [self._new[request] for request in inserted if request in self._new]

@@ -103,13 +103,17 @@ def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], re
 
 
 def insert_statement(
-    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = ""
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = "", where: str = ""
 ) -> Statement:
-    """Return the statement that inserts those of these rows, one at the least, that are not there yet."""
+    """Return the statement that inserts those of these rows, one at the least, that are not there yet.
+
+    ``where`` chooses among them, on PostgreSQL.
+    """
     names = ", ".join(columns)
     if is_postgresql():
         # One text for all rows: to bind 37 values one by one takes ten times as long.
         source, parameters = f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)", [_write(columns, rows)]
+        source += f" WHERE {where}" if where else ""
     else:
         values, parameters = values_list(rows)
         source = f"VALUES {values}"

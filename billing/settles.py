@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing import idempotency, locks, money, rollups, rows
+from billing import idempotency, locks, money, moves, rollups, rows
 from billing.holds import DEFERRED, Admission, Deferred, insert_holds
 from billing.locks import HoldRow, LimitRow, Standings
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
@@ -125,11 +125,19 @@ def settle_batch(
     """Return the outcome of each settlement, in their order, committed."""
     with rows.guarded_batch() as transaction:
         ready, limits, holds, now = _lock(transaction, settlements, skip_locked)
-        recorded = _find_records([s.id for s in ready if s.id not in holds])
-        batch = _Batch(limits, recorded, now)
-        outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in ready}
-        transaction.write(batch.write())
+        outcomes, statements = decide_batch(ready, limits, holds, now)
+        transaction.write(statements)
     return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
+
+
+def decide_batch(
+    settlements: Sequence[Settlement], limits: dict[int, LimitRow], holds: dict[UUID, HoldRow], now: datetime
+) -> tuple[dict[UUID, Outcome], list[rows.Statement]]:
+    """Decide behind the locks; return each settlement's outcome, and the statements that are to be the last."""
+    recorded = _find_records([s.id for s in settlements if s.id not in holds])
+    batch = _Batch(limits, recorded, now)
+    outcomes = {settlement.id: batch.decide(settlement, holds.get(settlement.id)) for settlement in settlements}
+    return outcomes, batch.write()
 
 
 def _lock(
@@ -219,6 +227,8 @@ class _Batch:
 
     def write(self) -> list[rows.Statement]:
         """Write what was decided; return the statements that are to be the last."""
+        if rows.is_postgresql() and self._is_plain:
+            return self._write_at_once()
         changes = locks.LimitChanges()
         settled = self._end_holds(changes) + self._insert_missing(changes)
         self._end_claims([settlement for settlement, _ in settled])
@@ -226,12 +236,28 @@ class _Batch:
             self._write_adjustment(settlement, hold, more, changes)
         return [*self._inserts(settled), *changes.statements()]
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether all that happens is that open holds end, none of them with an Idempotency-Key."""
+        may_be_claimed = any(one.is_sweep or one.admission.request.claim for one, _ in self.ending.values())
+        return not (self.missing or self.late or may_be_claimed)
+
+    def _write_at_once(self) -> list[rows.Statement]:
+        if not self.ending:
+            return []
+        ends = self._ends()
+        return [moves.end_holds(ends, *self._values(list(self.ending.values())), self.now)]
+
+    def _ends(self) -> list[tuple[object, ...]]:
+        """Return id, new state, charge and uncollected of the holds that end."""
+        return [(id_, _end_state(*pair), pair[1].charge, pair[1].uncollected) for id_, pair in self.ending.items()]
+
     def _end_holds(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
         if not self.ending:
             return []
         source, parameters = rows.table(
             {"hold_id": "uuid", "new_state": "text", "charge": "bigint", "lost": "bigint"},
-            [(id_, _end_state(*pair), pair[1].charge, pair[1].uncollected) for id_, pair in self.ending.items()],
+            self._ends(),
         )
         moved = rows.execute(
             f"WITH ending (hold_id, new_state, charge, lost) AS ({source}) "
@@ -257,11 +283,15 @@ class _Batch:
 
     def _inserts(self, settled: list[tuple[Settlement, Outcome]]) -> list[rows.Statement]:
         """Return what inserts the entries of those that were charged, and the record of each."""
-        kind, now = LedgerEntry.Kind.CHARGE.value, self.now
-        entries = [entry_values(one, kind, -outcome.charge, now) for one, outcome in settled if outcome.charge]
-        records = [record_values(one, outcome, now) for one, outcome in settled]
+        entries, records = self._values(settled)
         groups = [("billing_ledgerentry", ENTRY_COLUMNS, entries), ("billing_usagerecord", RECORD_COLUMNS, records)]
         return [rows.insert_statement(*group) for group in groups if group[2]]
+
+    def _values(self, settled: list[tuple[Settlement, Outcome]]) -> tuple[moves.Values, moves.Values]:
+        """Return the rows of the entries of those that were charged, and the record of each."""
+        kind, now = LedgerEntry.Kind.CHARGE.value, self.now
+        entries = [entry_values(one, kind, -outcome.charge, now) for one, outcome in settled if outcome.charge]
+        return entries, [record_values(one, outcome, now) for one, outcome in settled]
 
     def _end_claims(self, ended: list[Settlement]) -> None:
         # A hold that is swept does not say whether it had a claim.

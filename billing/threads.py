@@ -1,19 +1,19 @@
-"""The ledger of one gateway process: its threads, its heartbeat, and the ways into them."""
+"""The ledger of one gateway process: its thread, its heartbeat, and the ways into it."""
 
 import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, connection
 
 from billing import sweep
-from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
+from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher, Handler
 from billing.holds import Admissions, HoldRequest
 from billing.refusals import Refused, write_refused
-from billing.rows import is_postgresql
+from billing.rounds import run_round
 from billing.settles import Settlement, settle_batch
 
 logger = logging.getLogger(__name__)
@@ -26,20 +26,17 @@ class LedgerThreads:
     def __init__(self) -> None:
         self.process = uuid.uuid4()
         self._admissions = Admissions(self.process)
-        self._settles = Batcher("settles")
-        self._holds = Batcher("holds") if is_postgresql() else self._settles
+        self._batcher = Batcher("writer", self._join)
         self._beaten_at = time.monotonic()
 
     def start(self) -> None:
-        """Write the first heartbeat (a DatabaseError goes to the caller) and start the threads."""
+        """Write the first heartbeat (a DatabaseError goes to the caller) and start the thread."""
         _call_once(sweep.beat, self.process)
-        for batcher in {self._holds, self._settles}:
-            batcher.start()
+        self._batcher.start()
 
     def stop(self) -> None:
-        """Finish what is queued, then end the threads and say that this process is gone."""
-        for batcher in {self._holds, self._settles}:
-            batcher.stop()
+        """Finish what is queued, then end the thread and say that this process is gone."""
+        self._batcher.stop()
         try:
             _call_once(sweep.say_goodbye, self.process)
         except DatabaseError as error:
@@ -47,7 +44,7 @@ class LedgerThreads:
 
     @property
     def is_healthy(self) -> bool:
-        return self._holds.is_healthy and self._settles.is_healthy and not self.is_silent
+        return self._batcher.is_healthy and not self.is_silent
 
     @property
     def is_silent(self) -> bool:
@@ -55,23 +52,31 @@ class LedgerThreads:
 
     def admit(self, request: HoldRequest) -> "asyncio.Future[Any]":
         """Return a future of Admission or Refusal. Raises OverloadedError; the future may LedgerUnavailableError."""
-        return self._holds.submit(
+        return self._batcher.submit(
             self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS, undo=sweep.release_given_up
         )
 
+    def _join(self, items: Mapping[Handler, Sequence[Any]]) -> Mapping[Handler, Sequence[Any]] | None:
+        """Run holds and settles in one transaction."""
+        admit = self._admissions.admit_batch
+        if items.keys() != {admit, settle_batch}:
+            return None
+        decisions, outcomes = run_round(self._admissions, items[admit], items[settle_batch])
+        return {admit: decisions, settle_batch: outcomes}
+
     def settle(self, settlement: Settlement) -> "asyncio.Future[Any]":
         """Return a future of the Outcome; it waits as long as the ledger is away."""
-        return self._settles.submit(settle_batch, settlement)
+        return self._batcher.submit(settle_batch, settlement)
 
     def write_checkpoints(self, checkpoints: list[tuple[uuid.UUID, dict[str, Any]]]) -> "asyncio.Future[Any]":
-        return self._settles.submit(_write_checkpoints, checkpoints, HOLD_PATIENCE_SECONDS)
+        return self._batcher.submit(_write_checkpoints, checkpoints, HOLD_PATIENCE_SECONDS)
 
     def write_refused(self, refused: Refused) -> "asyncio.Future[Any]":
-        return self._settles.submit(_write_refused, refused, HOLD_PATIENCE_SECONDS)
+        return self._batcher.submit(_write_refused, refused, HOLD_PATIENCE_SECONDS)
 
     async def beat(self) -> None:
         """Say that this process is alive."""
-        await self._settles.submit(_beat, self.process, HOLD_PATIENCE_SECONDS)
+        await self._batcher.submit(_beat, self.process, HOLD_PATIENCE_SECONDS)
         self._beaten_at = time.monotonic()
 
 

@@ -123,11 +123,22 @@ def assert_proven() -> None:
 
 def run(batcher: Batcher, handler: Callable[..., Any], items: Sequence[Any]) -> list[Any]:
     """Return the results of these items, which the thread finds together and takes as one batch."""
-    gate = threading.Event()
+    return run_mixed(batcher, [(handler, item) for item in items])
+
+
+def run_mixed(batcher: Batcher, jobs: Sequence[tuple[Callable[..., Any], Any]]) -> list[Any]:
+    """Return the results of these (handler, item), which the thread finds together and takes as one batch."""
+    is_held, gate = threading.Event(), threading.Event()
+
+    def hold(items: Sequence[Any], **_: Any) -> Sequence[Any]:
+        is_held.set()
+        gate.wait(10)
+        return items
 
     async def submit() -> list[Any]:
-        batcher.submit(lambda gates, **_: [gate.wait(10) for gate in gates], gate)
-        futures = [batcher.submit(handler, item) for item in items]
+        batcher.submit(hold, None)
+        is_held.wait(10)
+        futures = [batcher.submit(handler, item) for handler, item in jobs]
         gate.set()
         return await asyncio.gather(*futures)
 
