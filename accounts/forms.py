@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from accounts.keys import LAST_YEAR
+from accounts.members import list_heirs, list_keys
 from accounts.models import APIKey, Membership, Organization, User
 from billing import money
 from billing.budgets import local_midnight
@@ -175,6 +176,32 @@ class InviteForm(forms.Form):
 
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Membership.Role.choices)
+
+
+class HeirField(forms.ModelChoiceField):
+    def label_from_instance(self, heir: Any) -> str:
+        return f"Hand over to {heir.user}"
+
+
+class PartingForm(forms.Form):
+    """What becomes of the keys of somebody who goes: who leaves by themselves sees the owners' names alone."""
+
+    heir = HeirField(
+        Membership.objects.none(),
+        label="Keys",
+        required=False,
+        empty_label="Revoke",
+        help_text="What is handed over works on with its budgets and limits. "
+        "The old secrets stay known to who goes: rotate the keys soon.",
+    )
+
+    def __init__(self, data: Any, *, membership: Membership, is_self: bool) -> None:
+        super().__init__(data)
+        heir = self.fields["heir"]
+        assert isinstance(heir, HeirField)
+        heir.queryset = list_heirs(membership=membership, only_owners=is_self)
+        if not list_keys(membership=membership).exists():
+            del self.fields["heir"]
 
 
 class CloseForm(forms.Form):

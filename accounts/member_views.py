@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from accounts import invitations, members
-from accounts.forms import InviteForm, RoleForm
+from accounts.forms import InviteForm, PartingForm, RoleForm
 from accounts.middleware import SESSION_KEY, MemberRequest, membership_required, owner_required
 from accounts.models import Invitation, Membership
 
@@ -90,29 +90,33 @@ def change_role(request: MemberRequest, pk: int) -> HttpResponse:
 def remove_member(request: MemberRequest, pk: int) -> HttpResponse:
     """Ask, then end a membership."""
     membership = _find(request, pk)
-    if request.method == "POST":
-        is_done = _try(
-            request,
-            f"{membership.user} is no member any more; their keys are revoked.",
-            lambda: members.remove_member(membership=membership, actor=request.user.email),
-        )
-        return redirect("dashboard" if is_done and membership.user == request.user else "members")
-    return render(request, "accounts/member_remove.html", {"member": membership})
+    return _part(request, membership, f"{membership.user} is no member any more", stay="members")
 
 
 @membership_required
 @never_cache
 def leave(request: MemberRequest) -> HttpResponse:
     """Ask, then end one's own membership."""
-    if request.method == "POST":
-        name = request.membership.organization.name
-        is_done = _try(
-            request,
-            f"You have left {name}; your keys there are revoked.",
-            lambda: members.remove_member(membership=request.membership, actor=request.user.email),
-        )
-        return redirect("dashboard" if is_done else "settings")
-    return render(request, "accounts/member_remove.html", {"member": request.membership, "is_self": True})
+    name = request.membership.organization.name
+    return _part(request, request.membership, f"You have left {name}", stay="settings")
+
+
+def _part(request: MemberRequest, membership: Membership, done: str, *, stay: str) -> HttpResponse:
+    """Ask what becomes of the keys of who goes, then end the membership."""
+    is_self = membership.user == request.user
+    data = request.POST if request.method == "POST" else None
+    form = PartingForm(data, membership=membership, is_self=is_self)
+    if not form.is_valid():
+        context = {"member": membership, "is_self": is_self, "form": form, "stay": stay}
+        return render(request, "accounts/member_remove.html", context)
+    heir, whose = form.cleaned_data.get("heir"), "your" if is_self else "their"
+    fate = f"{whose} keys are {heir.user}'s now" if heir else f"{whose} keys are revoked"
+    is_done = _try(
+        request,
+        f"{done}; {fate}.",
+        lambda: members.remove_member(membership=membership, actor=request.user.email, heir=heir),
+    )
+    return redirect("dashboard" if is_done and is_self else stay)
 
 
 def _try(request: MemberRequest, done: str, change: Any) -> bool:

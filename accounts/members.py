@@ -1,6 +1,7 @@
 """Organizations and who belongs to them."""
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit, keys, management_keys
@@ -54,26 +55,52 @@ def set_role(*, membership: Membership, role: str, actor: str) -> None:
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership, actor: str) -> None:
-    """End a membership and revoke the keys that the person made here, those of programs that manage too.
+def remove_member(*, membership: Membership, actor: str, heir: Membership | None = None) -> None:
+    """End a membership; the person's API keys here become the heir's, or are revoked where there is none.
 
-    Raises MemberError for the last owner.
+    Keys of programs that manage act in the person's own name: they are revoked in any case.
+    Raises MemberError for the last owner, or where the heir is no member any more.
     """
     _lock(membership)
+    if not Membership.objects.filter(pk=membership.pk).exists():
+        return  # somebody else was first
     _keep_owner(membership)
-    own = APIKey.objects.filter(
-        organization=membership.organization_id,
-        created_by=membership.user_id,
-        kind=APIKey.Kind.STANDARD,
-        revoked_at=None,
-    )
-    for key in own:
-        keys.revoke_key(key=key, actor=actor)
+    if heir and not list_heirs(membership=membership).filter(pk=heir.pk).exists():
+        raise MemberError(f"{heir.user} is no member any more: nothing was changed.")
+    for key in list_keys(membership=membership):
+        if heir:
+            _hand_over(key, heir, actor)
+        else:
+            keys.revoke_key(key=key, actor=actor)
     managing = management_keys.list_keys(organization=membership.organization)
     for one in managing.filter(created_by=membership.user_id):
         management_keys.revoke(key=one, actor=actor)
     audit.record_deleted(membership, actor=actor)
     Membership.objects.filter(pk=membership.pk).delete()
+
+
+def list_keys(*, membership: Membership) -> "QuerySet[APIKey]":
+    """Return the keys of this person in the organization that are not revoked."""
+    return APIKey.objects.filter(
+        organization=membership.organization_id,
+        created_by=membership.user_id,
+        kind=APIKey.Kind.STANDARD,
+        revoked_at=None,
+    )
+
+
+def list_heirs(*, membership: Membership, only_owners: bool = False) -> "QuerySet[Membership]":
+    """Return the other members, to whom a person's keys can be handed over."""
+    others = Membership.objects.filter(organization=membership.organization_id, user__is_active=True)
+    if only_owners:
+        others = others.filter(role=Membership.Role.OWNER)
+    return others.exclude(user=membership.user_id).select_related("user").order_by("user__email")
+
+
+def _hand_over(key: APIKey, heir: Membership, actor: str) -> None:
+    before = audit.read_stored(key)
+    APIKey.objects.filter(pk=key.pk).update(created_by=heir.user_id)
+    audit.record_changed(key, before=before, actor=actor)
 
 
 def _lock(membership: Membership) -> None:

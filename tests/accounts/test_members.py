@@ -160,6 +160,41 @@ def test_who_is_removed_does_not_manage_by_a_program(alice, carol):
     assert management_keys.find_membership(secret) is None, "not even when she is owner again"
 
 
+def test_keys_of_who_is_removed_can_be_handed_over(owner, alice, carol):
+    key, secret = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    page = owner.get(f"/console/members/{carol.pk}/remove/").content.decode()
+    assert "Hand over to alice@example.com" in page
+    owner.post(f"/console/members/{carol.pk}/remove/", {"heir": alice.pk})
+    key.refresh_from_db()
+    assert (key.created_by, key.revoked_at, key.digest) == (alice.user, None, keys.digest_secret(secret))
+    entry = AuditEntry.objects.get(action="key.update")
+    assert (entry.before, entry.after) == ({"created_by": "carol@example.com"}, {"created_by": "alice@example.com"})
+
+
+def test_who_leaves_hands_keys_over_to_owners_alone(alice, carol, sign_in):
+    key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    erin = User.objects.create_user("erin@example.com")
+    other = Membership.objects.create(user=erin, organization=alice.organization)
+    page = sign_in(carol).post("/console/leave/", {"heir": other.pk}).content.decode()
+    assert "erin@example.com" not in page and Membership.objects.filter(pk=carol.pk).exists()
+    sign_in(carol).post("/console/leave/", {"heir": alice.pk})
+    assert APIKey.objects.get(pk=key.pk).created_by == alice.user
+
+
+def test_nobody_inherits_who_is_no_member(alice, bob, carol):
+    key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    for heir in (bob, carol):
+        with pytest.raises(members.MemberError, match="nothing was changed"):
+            members.remove_member(membership=carol, actor="test", heir=heir)
+    assert APIKey.objects.get(pk=key.pk).created_by == carol.user
+
+
+def test_who_is_removed_twice_at_once_is_removed_once(carol):
+    members.remove_member(membership=carol, actor="test")
+    members.remove_member(membership=carol, actor="test")
+    assert AuditEntry.objects.filter(action="member.delete").count() == 1
+
+
 def test_who_is_removed_makes_no_key_any_more(alice, carol):
     members.remove_member(membership=carol, actor="test")
     with pytest.raises(keys.KeyInputError, match="no member of"):
