@@ -13,6 +13,7 @@ import orjson
 
 from routing.dialects.answers import FINISH_REASONS, Reader, Usage, read_usage
 from routing.dialects.faults import ErrorTable, ErrorWords, UpstreamFault, clean_text, find_error, read_words
+from routing.dialects.images import fit_details, refuse_addresses
 from routing.dialects.json_output import fit_json
 from routing.dialects.meanings import Meaning
 from routing.dialects.messages import fold_system, join_system, map_roles, put_back
@@ -37,7 +38,12 @@ HARMLESS = frozenset(
 )
 """Parameters that can't change the meaning of an answer and that providers don't know."""
 
-OWN = frozenset({"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens"})
+CLIENT_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+OTHER_LIMITS = frozenset({"max_new_tokens", "max_output_tokens"})
+"""By these, too, a provider may take a limit of the answer: only the held one may reach it."""
+
+KEPT_BACK = HARMLESS | CLIENT_LIMITS | OTHER_LIMITS
+OWN = frozenset({"model", "messages", "stream", "stream_options"}) | CLIENT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,10 @@ class Dialect:
     """None: the client's own words are passed on."""
     roles: ClassVar[Mapping[str, str]] = {}
     one_system_message: ClassVar[bool] = False
+    image_details: ClassVar[frozenset[str] | None] = None
+    """The words for an image's ``detail`` where a provider refuses others; those are left out."""
+    fetches_images: ClassVar[bool] = True
+    """False where an image must come as data, not by its address."""
     takes_json_object: ClassVar[bool] = True
     takes_json_schema: ClassVar[bool] = True
     needs_json_word: ClassVar[bool] = False
@@ -128,10 +138,8 @@ class Dialect:
         own word on JSON schemas; ``reasoning`` (tool call id → text) goes back where the client
         lost it. Raises GatewayError for what this provider does not take.
         """
-        body = {name: value for name, value in client_body.items() if name not in HARMLESS}
-        dropped = sorted(HARMLESS & client_body.keys())
-        body.pop("max_completion_tokens", None)
-        body.pop("max_tokens", None)
+        body = {name: value for name, value in client_body.items() if name not in KEPT_BACK}
+        dropped = sorted((KEPT_BACK - CLIENT_LIMITS) & client_body.keys())
         if not body.get("tools", True):
             body.pop("tools")
             body.pop("tool_choice", None)
@@ -146,10 +154,10 @@ class Dialect:
             takes_schema=takes_schema and self.takes_json_schema,
             needs_word=self.needs_json_word,
         )
-        dropped += apply_rules(body, {**self.parameters, **(rules or {})})
+        dropped += apply_rules(body, {**self.parameters_of(model), **(rules or {})})
         self._refuse_unknown(body)
         body["model"] = model
-        body[self.output_parameter] = output_limit
+        body[self.output_parameter_of(model)] = output_limit
         self._ask_for_usage(body)
         return Built(body, dropped, schema)
 
@@ -157,16 +165,28 @@ class Dialect:
         """Return how thinking is switched for this model id; None: by the client's own words."""
         return self.thinking
 
+    def parameters_of(self, model: str) -> Mapping[str, Rule]:
+        """Return the rules of this model id's parameters."""
+        return self.parameters
+
+    def output_parameter_of(self, model: str) -> str:
+        """Return by which name this model id is told its output limit."""
+        return self.output_parameter
+
     def fit_messages(self, messages: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
-        """Return the messages as this model takes them."""
+        """Return the messages as this model takes them. Raises GatewayError."""
         if self.roles:
             messages = map_roles(messages, self.roles)
+        if self.image_details is not None:
+            messages = fit_details(messages, self.image_details)
+        if not self.fetches_images:
+            refuse_addresses(messages)
         return join_system(messages) if self.one_system_message else messages
 
     def _refuse_unknown(self, body: dict[str, Any]) -> None:
         if self.known_parameters is None:
             return
-        for name in body.keys() - OWN - self.known_parameters - frozenset(THINKING_FIELDS):
+        for name in sorted(body.keys() - OWN - self.known_parameters - frozenset(THINKING_FIELDS)):
             raise GatewayError("unsupported_parameter", f"`{name[:60]}` is not supported by this model.", name[:60])
 
     def _ask_for_usage(self, body: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from routing.dialects.base import Address, Balance, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.thinking import FORCED
 
 
 class DeepSeek(Dialect):
@@ -19,13 +20,12 @@ class DeepSeek(Dialect):
         "seed": "drop",
         "parallel_tool_calls": "drop",
         "logit_bias": "drop",
-        "reasoning_effort": {"only": ["low", "high", "max"], "else": "drop"},
     }
     thinking = Thinking(
         on={"thinking": {"type": "enabled"}},
         off={"thinking": {"type": "disabled"}},
         efforts={"minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "high", "max": "max"},
-        refuses_forced_tools=True,
+        unforced=FORCED,
     )
     roles: ClassVar = {"developer": "system", "function": "tool"}
     replays_reasoning = True

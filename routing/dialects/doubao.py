@@ -32,6 +32,7 @@ class Doubao(Dialect):
     }
     # Of the two, max_tokens leaves the reasoning out; only one may be sent.
     output_parameter = "max_completion_tokens"
+    image_details = frozenset({"low", "high", "xhigh"})
     thinking = Thinking(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}}, efforts=EFFORTS)
     roles: ClassVar = {"developer": "system", "function": "tool"}
 

@@ -1,8 +1,20 @@
 """Baidu's ERNIE on Qianfan. https://cloud.baidu.com/doc/qianfan-api/"""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from routing.dialects.base import Address, Dialect, ErrorTable, ErrorWords, Meaning, ModelFacts, Thinking
+from routing.dialects.parameters import Rule
+
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "penalty_score",
+    "repetition_penalty",
+    "seed",
+)
 
 
 class Ernie(Dialect):
@@ -46,12 +58,22 @@ class Ernie(Dialect):
 
     def thinking_of(self, model: str) -> Thinking:
         """The X1 models always think."""
-        if model.startswith("ernie-x1"):
+        if _is_x1(model):
             return Thinking(on={"enable_thinking": True})
         return Thinking(on={"enable_thinking": True}, off={"enable_thinking": False})
+
+    def parameters_of(self, model: str) -> Mapping[str, Rule]:
+        """The X1 models refuse whatever changes the sampling."""
+        if not _is_x1(model):
+            return self.parameters
+        return {**self.parameters, **dict.fromkeys(SAMPLING, "drop"), "stop": "refuse"}
 
     def classify(self, status: int, words: ErrorWords) -> Meaning:
         """Rate limits have a code for each thing that is counted."""
         if any(code.endswith("rate_limit_exceeded") for code in words.codes):
             return Meaning.RATE_LIMITED
         return super().classify(status, words)
+
+
+def _is_x1(model: str) -> bool:
+    return model.startswith("ernie-x1")

@@ -18,6 +18,7 @@ MAX_PROVIDER_TEXT = 500
 GOOD_CODES = (0, "0", 200, "200", "", None, "success")
 CODE_FIELDS = ("code", "type", "error_code", "status_code", "msgCode", "Code")
 TEXT_FIELDS = ("message", "msg", "error_msg", "status_msg", "Message", "Msg", "detail")
+STATUS = re.compile(r"[45]\d\d")
 BRACKETED = re.compile(r"\((\d{4})\)\s*$")
 
 COMMON_TEXTS: tuple[tuple[str, Meaning], ...] = (
@@ -128,13 +129,18 @@ class ErrorTable:
             or _by_text(COMMON_TEXTS, text)
             or self.statuses.get(status)
             or _by_code(COMMON_CODES, words.codes)
-            or STATUSES.get(status)
+            or STATUSES.get(_read_status(words.codes) if status == 200 else status)
             or (Meaning.INVALID_REQUEST if 400 <= status < 500 else Meaning.SERVER_ERROR)
         )
 
 
 def _by_text(texts: tuple[tuple[str, Meaning], ...], text: str) -> Meaning | None:
     return next((meaning for part, meaning in texts if part in text), None)
+
+
+def _read_status(codes: tuple[str, ...]) -> int:
+    """Return the status that an error within a 200 answer names as its code, 200 where it names none."""
+    return next((int(code) for code in codes if STATUS.fullmatch(code)), 200)
 
 
 def _by_code(codes: Mapping[str, Meaning], found: tuple[str, ...]) -> Meaning | None:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.base import Address, Built, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
 
 EFFORTS = {"minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "max", "max": "max"}
 
@@ -14,8 +14,8 @@ def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
 class GLM(Dialect):
     label = "GLM (Zhipu AI, Z.ai)"
     addresses = (
-        Address("https://open.bigmodel.cn/api/paas/v4", "mainland China"),
         Address("https://api.z.ai/api/paas/v4", "international"),
+        Address("https://open.bigmodel.cn/api/paas/v4", "mainland China"),
     )
     models = (
         ModelFacts("glm-5.3", 1_048_576, 131_072),
@@ -29,7 +29,7 @@ class GLM(Dialect):
         "temperature": {"clamp": [0, 1]},
         "top_p": {"clamp": [0.01, 1]},
         "stop": {"list": 4},
-        "tool_choice": {"only": ["auto", "none"]},
+        "tool_choice": {"only": ["auto"]},
         "n": {"only": [1], "else": "refuse"},
         "seed": "drop",
         "logit_bias": "drop",
@@ -64,6 +64,15 @@ class GLM(Dialect):
         off = {"thinking": {"type": "disabled"}}
         efforts = EFFORTS if model.startswith("glm-5.2") else {}
         return Thinking(on={"thinking": {"type": "enabled"}}, off=off, efforts=efforts)
+
+    def build(self, client_body: dict[str, Any], **options: Any) -> Built:
+        """That no tool is to be called is said by naming none; arguments come in pieces only if asked for."""
+        if client_body.get("tool_choice") == "none":
+            client_body = {name: value for name, value in client_body.items() if name not in ("tools", "tool_choice")}
+        built = super().build(client_body, **options)
+        if built.body.get("tools") and built.body.get("stream"):
+            built.body["tool_stream"] = True
+        return built
 
     def fit_messages(self, messages: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
         """An empty system message is refused."""

@@ -8,8 +8,8 @@ from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFa
 class Hunyuan(Dialect):
     label = "Hunyuan (Tencent TokenHub)"
     addresses = (
-        Address("https://tokenhub.tencentmaas.com/v1", "mainland China"),
         Address("https://tokenhub-intl.tencentcloudmaas.com/v1", "Singapore"),
+        Address("https://tokenhub.tencentmaas.com/v1", "mainland China"),
         Address("https://tokenhub-us.tencentcloudmaas.com/v1", "United States"),
     )
     models = (ModelFacts("hy4", 1_024_000, 64_000), ModelFacts("hy3", 256_000, 128_000))

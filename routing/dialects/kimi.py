@@ -1,8 +1,11 @@
 """Moonshot AI's Kimi. https://platform.kimi.com/docs/api"""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from routing.dialects.base import Address, Balance, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.base import Address, Balance, Built, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.parameters import Rule
+from routing.dialects.thinking import FORCED, NAMED
 
 EFFORTS = {"minimal": "low", "low": "low", "medium": "high", "high": "high", "xhigh": "max", "max": "max"}
 
@@ -10,8 +13,8 @@ EFFORTS = {"minimal": "low", "low": "low", "medium": "high", "high": "high", "xh
 class Kimi(Dialect):
     label = "Kimi (Moonshot AI)"
     addresses = (
-        Address("https://api.moonshot.cn/v1", "mainland China"),
         Address("https://api.moonshot.ai/v1", "international"),
+        Address("https://api.moonshot.cn/v1", "mainland China"),
     )
     models = (
         ModelFacts("kimi-k3", 1_048_576, 1_048_576),
@@ -35,6 +38,7 @@ class Kimi(Dialect):
     output_parameter = "max_completion_tokens"
     roles: ClassVar = {"developer": "system", "function": "tool"}
     replays_reasoning = True
+    fetches_images = False
 
     errors = ErrorTable(
         codes={
@@ -57,8 +61,24 @@ class Kimi(Dialect):
     def thinking_of(self, model: str) -> Thinking:
         """The generations are told in three ways: K3 by effort, K2.7 always thinks, K2.6 has a switch."""
         if model.startswith("kimi-k3"):
-            return Thinking(efforts=EFFORTS, refuses_forced_tools=False)
+            return Thinking(efforts=EFFORTS, unforced=frozenset({NAMED}))
         if model.startswith("kimi-k2.7"):
-            return Thinking(refuses_forced_tools=True)
+            return Thinking(unforced=FORCED)
         switch = {kind: {"thinking": {"type": kind}} for kind in ("enabled", "disabled")}
-        return Thinking(on=switch["enabled"], off=switch["disabled"], refuses_forced_tools=True)
+        return Thinking(on=switch["enabled"], off=switch["disabled"], unforced=frozenset({NAMED}))
+
+    def parameters_of(self, model: str) -> Mapping[str, Rule]:
+        """Only K3 can be told to call any tool."""
+        if model.startswith("kimi-k3"):
+            return self.parameters
+        return {**self.parameters, "tool_choice": {"not": ["required"]}}
+
+    def build(self, client_body: dict[str, Any], **options: Any) -> Built:
+        """A schema may not say by which standard it was written."""
+        built = super().build(client_body, **options)
+        wanted = built.body.get("response_format")
+        named = wanted.get("json_schema") if isinstance(wanted, dict) else None
+        if isinstance(named, dict) and isinstance(schema := named.get("schema"), dict):
+            bare = {name: value for name, value in schema.items() if name != "$schema"}
+            built.body["response_format"] = {"type": "json_schema", "json_schema": {**named, "schema": bare}}
+        return built

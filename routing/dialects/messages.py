@@ -7,10 +7,28 @@ Message = dict[str, Any]
 
 
 def map_roles(messages: list[Message], roles: Mapping[str, str]) -> list[Message]:
-    """Return the messages with roles that the provider knows."""
+    """Return the messages with roles that the provider knows; calls of functions become those of tools with them."""
+    if "function" in roles:
+        messages = _modernize(messages)
     if not any(message["role"] in roles for message in messages):
         return messages
     return [{**message, "role": roles.get(message["role"], message["role"])} for message in messages]
+
+
+def _modernize(messages: list[Message]) -> list[Message]:
+    """Return the messages with each ``function_call``, and what came of it, in the words of tool calls."""
+    if not any(message["role"] == "function" or "function_call" in message for message in messages):
+        return messages
+    modern, id_ = [], ""
+    for place, message in enumerate(messages):
+        kept = {name: value for name, value in message.items() if name != "function_call"}
+        if isinstance(call := message.get("function_call"), dict):
+            id_ = f"call_{place}"
+            kept["tool_calls"] = [{"id": id_, "type": "function", "function": call}]
+        elif message["role"] == "function":
+            kept = {"role": "tool", "tool_call_id": id_ or f"call_{place}", "content": message.get("content")}
+        modern.append(kept)
+    return modern
 
 
 def join_system(messages: list[Message]) -> list[Message]:

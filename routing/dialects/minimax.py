@@ -12,8 +12,8 @@ def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
 class MiniMax(Dialect):
     label = "MiniMax"
     addresses = (
-        Address("https://api.minimaxi.com/v1", "mainland China"),
         Address("https://api.minimax.io/v1", "international"),
+        Address("https://api.minimaxi.com/v1", "mainland China"),
     )
     models = (
         ModelFacts("MiniMax-M3", 1_000_000, 524_288),

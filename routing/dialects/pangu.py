@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.engines import VLLM
 
 
 def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
@@ -12,8 +13,8 @@ def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
 class Pangu(Dialect):
     label = "Pangu (Huawei Cloud MaaS)"
     addresses = (
-        Address("https://api.modelarts-maas.com/v2", "mainland China"),
         Address("https://api-ap-southeast-1.modelarts-maas.com/v2", "Hong Kong"),
+        Address("https://api.modelarts-maas.com/v2", "mainland China"),
     )
     models = (ModelFacts("openpangu-2.0-pro", 512_000, 128_000), ModelFacts("openpangu-2.0-flash", 512_000, 128_000))
 
@@ -28,6 +29,7 @@ class Pangu(Dialect):
             "seed",
             "presence_penalty",
             "frequency_penalty",
+            "logprobs",
             "tools",
             "tool_choice",
             "response_format",
@@ -41,7 +43,6 @@ class Pangu(Dialect):
         "logprobs": {"only": [False], "else": "refuse"},
         "temperature": {"clamp": [0, 2]},
     }
-    thinking = Thinking(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})
     roles: ClassVar = {"developer": "system", "function": "tool"}
 
     errors = ErrorTable(
@@ -59,3 +60,9 @@ class Pangu(Dialect):
             "APIG.0203": Meaning.SERVER_ERROR,
         }
     )
+
+    def thinking_of(self, model: str) -> Thinking:
+        """The Qwen models that it hosts are told by their template."""
+        if model.startswith("qwen3"):
+            return VLLM.thinking
+        return Thinking(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})

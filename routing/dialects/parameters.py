@@ -4,6 +4,7 @@ A rule is ``"keep"``, ``"drop"``, ``"refuse"`` or an object with some of
 
 - ``map``: {value: other value},
 - ``only``: the values that are taken; others are refused, or dropped where ``else`` is "drop",
+- ``not``: values that are refused,
 - ``clamp``: [least, most] for numbers,
 - ``list``: most entries; a single value becomes a list,
 - ``rename``: the provider's name for it.
@@ -19,7 +20,9 @@ from routing.errors import GatewayError
 
 Rule = str | Mapping[str, Any]
 WORDS = ("keep", "drop", "refuse")
-KINDS = ("map", "only", "else", "clamp", "list", "rename")
+KINDS = ("map", "only", "not", "else", "clamp", "list", "rename")
+
+LISTS = ("only", "not")
 
 
 class RuleError(ValueError):
@@ -54,6 +57,8 @@ def _apply(name: str, value: Any, rule: Rule) -> tuple[str, Any] | None:
             return None
         allowed = ", ".join(str(one) for one in rule["only"])
         raise GatewayError("unsupported_parameter", f"This model takes `{name}` only as {allowed}.", name)
+    if value in rule.get("not", ()):
+        raise GatewayError("unsupported_parameter", f"This model does not take {value} as `{name}`.", name)
     if "clamp" in rule and isinstance(value, int | float) and not isinstance(value, bool):
         least, most = rule["clamp"]
         value = min(max(value, least), most)
@@ -87,8 +92,8 @@ def _check_object(name: str, rule: dict[str, Any]) -> None:
         raise RuleError(f"{name}: clamp takes two numbers, such as [0, 1].")
     if clamp[0] > clamp[1]:
         raise RuleError(f"{name}: the first number of clamp is above the second.")
-    if not isinstance(rule.get("map", {}), dict) or not isinstance(rule.get("only", []), list):
-        raise RuleError(f"{name}: map takes an object, only takes a list.")
+    if not isinstance(rule.get("map", {}), dict) or not all(isinstance(rule.get(one, []), list) for one in LISTS):
+        raise RuleError(f"{name}: map takes an object, {' and '.join(LISTS)} take a list.")
     if rule.get("else", "drop") not in ("drop", "refuse") or not isinstance(rule.get("rename", ""), str):
         raise RuleError(f'{name}: else is "drop" or "refuse", rename is a name.')
     if not isinstance(rule.get("list", 1), int) or isinstance(rule.get("list"), bool) or rule.get("list", 1) < 1:

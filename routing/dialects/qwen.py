@@ -1,15 +1,21 @@
 """Alibaba Cloud's Qwen, DashScope in its compatible mode. https://help.aliyun.com/en/model-studio/"""
 
-from typing import ClassVar
+import re
+from typing import Any, ClassVar
 
-from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.base import Address, Built, Dialect, ErrorTable, ErrorWords, Meaning, ModelFacts, Thinking
+from routing.dialects.thinking import FORCED
+from routing.errors import GatewayError
+
+SWITCH = "enable_thinking"
+OPEN_MODEL = re.compile(r"qwen3-\d+(\.\d+)?b")
 
 
 class Qwen(Dialect):
     label = "Qwen (Alibaba Cloud Model Studio)"
     addresses = (
-        Address("https://dashscope.aliyuncs.com/compatible-mode/v1", "mainland China"),
         Address("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "Singapore"),
+        Address("https://dashscope.aliyuncs.com/compatible-mode/v1", "mainland China"),
         Address("https://dashscope-us.aliyuncs.com/compatible-mode/v1", "United States"),
     )
     models = (
@@ -27,7 +33,7 @@ class Qwen(Dialect):
         "n": {"only": [1, 2, 3, 4]},
         "logit_bias": "drop",
     }
-    thinking = Thinking(on={"enable_thinking": True}, off={"enable_thinking": False}, refuses_forced_tools=True)
+    thinking = Thinking(on={SWITCH: True}, off={SWITCH: False}, unforced=FORCED)
     roles: ClassVar = {"developer": "system", "function": "tool"}
     replays_reasoning = True
     one_system_message = True
@@ -54,3 +60,18 @@ class Qwen(Dialect):
         },
         texts=(("range of input length should be", Meaning.CONTEXT_TOO_LONG),),
     )
+
+    def build(self, client_body: dict[str, Any], *, model: str, **options: Any) -> Built:
+        """The first open models think by themselves, and only in a stream. Raises GatewayError."""
+        built = super().build(client_body, model=model, **options)
+        if OPEN_MODEL.match(model) and not built.body.get("stream"):
+            if built.body.get(SWITCH):
+                raise GatewayError("unsupported_parameter", "This model thinks only in a stream.", "stream")
+            built.body[SWITCH] = False
+        return built
+
+    def classify(self, status: int, words: ErrorWords) -> Meaning:
+        """The native names of the rate limits come through now and then."""
+        if any(code.startswith("Throttling") for code in words.codes):
+            return Meaning.RATE_LIMITED
+        return super().classify(status, words)

@@ -1,8 +1,12 @@
 """iFlytek's Spark. https://www.xfyun.cn/doc/spark/"""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.base import Address, Built, Dialect, ErrorTable, Meaning, ModelFacts, Thinking, fold_system
+from routing.dialects.parameters import Rule
+
+WITHOUT_TOOLS = frozenset({"lite", "generalv3", "pro-128k"})
 
 
 def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
@@ -12,9 +16,10 @@ def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
 class Spark(Dialect):
     label = "Spark (iFlytek)"
     addresses = (
-        Address("https://spark-api-open.xf-yun.com/v1", "mainland China"),
         Address("https://spark-api-open.xf-yun.com/x2", "mainland China, Spark X2"),
+        Address("https://spark-api-open.xf-yun.com/agent/v1", "mainland China, Spark X2-Flash"),
         Address("https://spark-api-open.xf-yun.com/v2", "mainland China, Spark X1.5"),
+        Address("https://spark-api-open.xf-yun.com/v1", "mainland China, the models before X"),
     )
     models = (
         ModelFacts("spark-x", 65_536, 131_072),
@@ -60,7 +65,15 @@ class Spark(Dialect):
             return Thinking(on={"thinking": {"type": "enabled"}}, off={"thinking": {"type": "disabled"}})
         return Thinking(off={})
 
-    def build(self, client_body: dict[str, Any], **options: Any) -> Any:
+    def parameters_of(self, model: str) -> Mapping[str, Rule]:
+        return {**self.parameters, "tools": "refuse"} if model in WITHOUT_TOOLS else self.parameters
+
+    def fit_messages(self, messages: list[dict[str, Any]], model: str) -> list[dict[str, Any]]:
+        """The smallest knows no role but user and assistant."""
+        fitted = super().fit_messages(messages, model)
+        return fold_system(fitted) if model == "lite" else fitted
+
+    def build(self, client_body: dict[str, Any], **options: Any) -> Built:
         """Without the switch a tool call comes as an object instead of a list."""
         built = super().build(client_body, **options)
         if built.body.get("tools"):

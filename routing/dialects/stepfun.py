@@ -8,8 +8,8 @@ from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFa
 class StepFun(Dialect):
     label = "StepFun"
     addresses = (
-        Address("https://api.stepfun.com/v1", "mainland China"),
         Address("https://api.stepfun.ai/v1", "international"),
+        Address("https://api.stepfun.com/v1", "mainland China"),
     )
     models = (
         ModelFacts("step-3.7-flash", 256_000, 256_000),
@@ -26,6 +26,7 @@ class StepFun(Dialect):
         "top_logprobs": "refuse",
         "parallel_tool_calls": "drop",
     }
+    image_details = frozenset({"low", "high"})
     asks_usage = False  # each chunk carries it anyway
     thinking = Thinking(
         efforts={"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"},

@@ -10,6 +10,9 @@ from routing.errors import GatewayError
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 FIELDS = ("reasoning_effort", "thinking", "reasoning", "enable_thinking")
+REQUIRED, NAMED = "required", "named"
+FORCED = frozenset({REQUIRED, NAMED})
+"""How a request forces a call: of any tool, of the one that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,14 @@ class Thinking:
 
     ``efforts`` maps the public words to the provider's; a word that is missing is left out.
     ``always`` goes into each body that does not turn thinking off.
-    ``refuses_forced_tools``: while it thinks, ``tool_choice`` may not force a tool.
+    ``unforced``: in which ways ``tool_choice`` may not force a tool while it thinks.
     """
 
     on: Mapping[str, Any] = field(default_factory=dict)
     off: Mapping[str, Any] | None = None
     efforts: Mapping[str, str] = field(default_factory=dict)
     always: Mapping[str, Any] = field(default_factory=dict)
-    refuses_forced_tools: bool = False
+    unforced: frozenset[str] = frozenset()
 
     def apply(self, body: dict[str, Any]) -> list[str]:
         """Put the client's wish into the provider's words; return what was dropped. Raises GatewayError."""
@@ -42,7 +45,7 @@ class Thinking:
         for name in FIELDS:
             body.pop(name, None)
         dropped = []
-        if self.refuses_forced_tools and _forces_tool(body) and wish.is_on is not False:
+        if wish.is_on is not False and _read_force(body) in self.unforced:
             wish = self._make_way(wish)
             dropped.append("thinking")
         if wish.is_on is False:
@@ -98,6 +101,7 @@ def _wish_of(effort: Any, name: str) -> Wish:
     return Wish(effort != "none", "" if effort == "none" else effort, name)
 
 
-def _forces_tool(body: Mapping[str, Any]) -> bool:
+def _read_force(body: Mapping[str, Any]) -> str:
+    """Return how a request forces a tool, '' where it does not."""
     choice = body.get("tool_choice")
-    return choice == "required" or isinstance(choice, dict)
+    return NAMED if isinstance(choice, dict) else REQUIRED if choice == REQUIRED else ""

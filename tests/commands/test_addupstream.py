@@ -67,12 +67,12 @@ def test_a_wrong_input_changes_nothing(wrong):
 
 def test_without_an_address_it_takes_the_dialects_first(capsys):
     call_command("addupstream", "--family=kimi", "--model=m", "--dialect=Kimi")
-    assert Upstream.objects.get().base_url == "https://api.moonshot.cn/v1"
+    assert Upstream.objects.get().base_url == "https://api.moonshot.ai/v1"
     added, note = capsys.readouterr().out.splitlines()
-    assert added.startswith("api-moonshot-cn · m added to pool kimi")
+    assert added.startswith("api-moonshot-ai · m added to pool kimi")
     assert note == (
-        "note: at https://api.moonshot.cn/v1 (mainland China);"
-        " --base-url takes others: https://api.moonshot.ai/v1 (international)"
+        "note: at https://api.moonshot.ai/v1 (international);"
+        " --base-url takes others: https://api.moonshot.cn/v1 (mainland China)"
     )
 
 

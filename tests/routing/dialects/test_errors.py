@@ -31,6 +31,23 @@ def test_a_documented_error_has_its_meaning(name, status, body, meaning):
     assert fault.code == POLICIES[meaning].code
 
 
+@pytest.mark.parametrize(
+    ("name", "error", "meaning"),
+    [
+        ("openai", {"message": "slow down", "code": 429}, Meaning.RATE_LIMITED),
+        ("openrouter", {"message": "no key", "code": 401}, Meaning.BAD_CREDENTIAL),
+        ("vllm", {"message": "bad", "type": "BadRequestError", "code": 400}, Meaning.INVALID_REQUEST),
+        ("openai", {"message": "engine died", "code": 500}, Meaning.SERVER_ERROR),
+        ("openai", {"message": "engine died", "code": "loading"}, Meaning.SERVER_ERROR),
+        ("qwen", {"message": "slow down", "code": "Throttling.RateQuota"}, Meaning.RATE_LIMITED),
+    ],
+)
+def test_an_error_within_a_200_answer_may_name_its_status_as_its_code(name, error, meaning):
+    with pytest.raises(UpstreamFault) as caught:
+        dialects.get(name).read_event(orjson.dumps({"error": error}))
+    assert caught.value.reason == meaning
+
+
 # The others are refusals of the request itself, which no stream that has begun ends with.
 ENDINGS = (Meaning.CONTENT_FILTER, Meaning.RATE_LIMITED, Meaning.OVERLOADED, Meaning.SERVER_ERROR, Meaning.NO_BALANCE)
 
