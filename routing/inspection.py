@@ -74,7 +74,7 @@ def inspect_address(*, base_url: str | None, dialect: str = "", credential_env: 
 
     ``base_url`` None: the dialect's first address. Without a dialect it is what the server says it is.
     """
-    name = pools.check_dialect(dialect or "openai")
+    name = pools.choose_dialect(dialect, base_url=base_url)
     address = pools.check_address(pools.default_address(name).url if base_url is None else base_url)
     row = Upstream(
         base_url=address, dialect=name, credential_env=pools.check_env_name(credential_env), provider=Provider()

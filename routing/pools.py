@@ -38,7 +38,7 @@ def add_upstream(
     family: str,
     upstream_model: str,
     base_url: str | None = None,
-    dialect: str = "openai",
+    dialect: str = "",
     credential: str = "",
     credential_env: str = "",
     priority: int = 1,
@@ -74,21 +74,27 @@ def put_upstream(
     family: str,
     upstream_model: str,
     actor: str,
-    priority: int = 1,
-    weight: int = 100,
+    priority: int | None = None,
+    weight: int | None = None,
     cost: "RouteCost | None" = None,
     carries: "Carries | None" = None,
     **upstream_fields: Any,
 ) -> tuple[Route, bool]:
     """Do what ``add_upstream`` does; tell beside the route whether it is a new one.
 
-    ``cost`` is what the provider asks and ``carries`` what fits; None leaves what the route says.
+    ``cost`` is what the provider asks and ``carries`` what fits. None leaves what the route says,
+    in a new one priority 1 and weight 100. A dialect that is not named is the one of the address,
+    without an address that of the family's own provider.
     """
     model = find_model(family)
-    values = {"priority": check_number("priority", priority, 1), "weight": check_number("weight", weight, 0)}
+    values: dict[str, Any] = {} if priority is None else {"priority": check_number("priority", priority, 1)}
+    values |= {} if weight is None else {"weight": check_number("weight", weight, 0)}
     values |= check_cost(cost) if cost else {}
     values |= check_carries(carries) if carries else {}
     pool, _ = ensure_pool(model=model, actor=actor)
+    upstream_fields["dialect"] = choose_dialect(
+        upstream_fields.get("dialect", ""), base_url=upstream_fields.get("base_url"), family=model.family.slug
+    )
     upstream = _find_or_create_upstream(actor=actor, **upstream_fields)
     named: dict[str, Any] = {"pool": pool, "upstream": upstream, "upstream_model": check_model_id(upstream_model)}
     stored = Route.objects.filter(**named).first()
@@ -205,6 +211,15 @@ def check_dialect(name: str) -> str:
     if wanted not in dialects.DIALECTS:
         raise PoolError(_unknown("dialect", name, dialects.DIALECTS))
     return wanted
+
+
+def choose_dialect(name: str, *, base_url: str | None, family: str = "") -> str:
+    """Return the named dialect; without a name that of the address, or the family's own. Raises PoolError."""
+    if name:
+        return check_dialect(name)
+    if base_url is not None:
+        return dialects.find_by_host(_host(check_address(base_url))) or "openai"
+    return next((facts.upstream.dialect for facts in load_families() if facts.slug == family), "openai")
 
 
 def default_address(dialect: str) -> Address:

@@ -3,6 +3,8 @@
 A dialect belongs to the upstream: any family may be served by an aggregator or one's own server.
 """
 
+from urllib.parse import urlsplit
+
 from routing.dialects.baichuan import Baichuan
 from routing.dialects.base import Dialect
 from routing.dialects.deepseek import DeepSeek
@@ -51,6 +53,12 @@ DIALECTS: dict[str, Dialect] = {
 def choices() -> list[tuple[str, str]]:
     """Return the dialects for a form's choices."""
     return [(name, dialect.label) for name, dialect in DIALECTS.items()]
+
+
+def find_by_host(host: str) -> str:
+    """Return the name of the dialect whose provider has this host; '' where none has."""
+    spoken = ((name, urlsplit(one.url).hostname) for name, dialect in DIALECTS.items() for one in dialect.addresses)
+    return next((name for name, at in spoken if at == host), "")
 
 
 def get(name: str) -> Dialect:

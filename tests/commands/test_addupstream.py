@@ -18,7 +18,7 @@ def test_it_says_what_it_did(capsys, monkeypatch):
     call_command("addupstream", *GIVEN, "--credential-env=SOME_API_KEY")
     added, again = capsys.readouterr().out.splitlines()
     assert added == "api-example-com · m added to pool deepseek: priority 2, weight 0"
-    assert again == "api-example-com · m was already in pool deepseek: priority 1, weight 100"
+    assert again == "api-example-com · m was already in pool deepseek: priority 2, weight 0"
     assert Route.objects.get().upstream.credential_env == "SOME_API_KEY"
 
 
@@ -74,6 +74,13 @@ def test_without_an_address_it_takes_the_dialects_first(capsys):
         "note: at https://api.moonshot.ai/v1 (international);"
         " --base-url takes others: https://api.moonshot.cn/v1 (mainland China)"
     )
+
+
+@pytest.mark.parametrize("where", [[], ["--base-url=https://api.moonshot.ai/v1"]])
+def test_a_dialect_that_is_not_named_is_that_of_the_address_or_the_family(capsys, where):
+    call_command("addupstream", "--family=kimi", "--model=m", *where)
+    assert Upstream.objects.get().dialect == "kimi"
+    assert "in the dialect kimi, by its address" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from smartoken import commands
 
 
 class Command(commands.OneLineCommand):
-    help = "Put an upstream into a family's pool; the same one again gets the new priority and weight."
+    help = "Put an upstream into a family's pool; the same one again gets what is named, and keeps the rest."
     input_errors = (pools.PoolError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,15 +21,17 @@ class Command(commands.OneLineCommand):
         parser.add_argument("--model", required=True, metavar="ID", help="the model's id at the upstream")
         parser.add_argument(
             "--dialect",
-            default="openai",
+            default="",
             metavar="D",
-            help=f"how it departs from OpenAI's API: one of {', '.join(dialects.DIALECTS)}",
+            help=f"how it departs from OpenAI's API: one of {', '.join(dialects.DIALECTS)}; else its address's own",
         )
         parser.add_argument("--credential-env", default="", metavar="NAME", help="variable that holds the credential")
         parser.add_argument("--provider", default="", help="company behind it; else found by the host")
-        parser.add_argument("--priority", default=1, type=commands.positive_integer, metavar="N", help="1 comes first")
         parser.add_argument(
-            "--weight", default=100, type=commands.natural_number, metavar="N", help="share in its level"
+            "--priority", type=commands.positive_integer, metavar="N", help="1 comes first; else as it was, or 1"
+        )
+        parser.add_argument(
+            "--weight", type=commands.natural_number, metavar="N", help="share in its level; else as it was, or 100"
         )
         parser.add_argument("--context", type=commands.positive_integer, metavar="N", help="its context, in tokens")
         parser.add_argument("--longest-answer", type=commands.positive_integer, metavar="N", help="in tokens")
@@ -66,8 +68,11 @@ class Command(commands.OneLineCommand):
         )
         what = "added to" if is_new else "was already in"
         self.stdout.write(f"{route} {what} pool {route.pool}: priority {route.priority}, weight {route.weight}")
+        dialect = route.upstream.dialect
+        if not options["dialect"] and dialect != "openai":
+            self.stdout.write(f"note: in the dialect {dialect}, by its address; --dialect says another")
         if options["base_url"] is None:
-            self.stdout.write(_name_addresses(options["dialect"]))
+            self.stdout.write(_name_addresses(dialect))
         if name and not os.environ.get(name):
             self.stdout.write(f"note: {name} is not set here; the server must have it in its own environment")
         if route.cost_input_micros is not None and route.cost_currency not in costs.current_rates():
@@ -76,7 +81,7 @@ class Command(commands.OneLineCommand):
 
 def _name_addresses(dialect: str) -> str:
     """Return a line that says which of the dialect's addresses was taken, and which others there are."""
-    first, *others = [f"{one.url} ({one.region})" for one in dialects.get(pools.check_dialect(dialect)).addresses]
+    first, *others = [f"{one.url} ({one.region})" for one in dialects.get(dialect).addresses]
     return f"note: at {first}" + (f"; --base-url takes others: {', '.join(others)}" if others else "")
 
 
