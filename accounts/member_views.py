@@ -79,7 +79,7 @@ def change_role(request: MemberRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         _try(
             request,
-            f"{membership.user} is {form.cleaned_data['role']} from now on.",
+            f"{membership.user} has the role {form.cleaned_data['role']} from now on.",
             lambda: members.set_role(membership=membership, role=form.cleaned_data["role"], actor=request.user.email),
         )
     return redirect("members")
@@ -184,7 +184,7 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         messages.error(request, str(error))
         return render(request, "accounts/invitation_over.html", status=410)
     request.session[SESSION_KEY] = membership.organization_id
-    messages.success(request, f"You are {membership.role} of {membership.organization.name} now.")
+    messages.success(request, f"You belong to {membership.organization.name} now. Your role: {membership.role}.")
     return redirect("dashboard")
 
 

@@ -64,7 +64,7 @@ def _say(name: str, value: Any) -> str:
     if name.endswith("_micros"):
         amount = money.usd(value * (money.NANOS // money.MICROS))
         return amount if name.startswith("cost_") else f"${amount}"  # a route's cost is in its own currency
-    if name.endswith("_at") and (moment := parse_datetime(str(value))):
+    if name.endswith(("_at", "_until")) and (moment := parse_datetime(str(value))):
         return date_format(timezone.localtime(moment), "j M Y, H:i:s T")
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)

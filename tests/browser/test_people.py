@@ -38,7 +38,7 @@ def test_an_owner_invites_a_member_who_sees_only_their_own(open_page, member, ma
     new.get_by_role("link", name="Confirm the address").click()
     new.locator("main form button").click()
     new.get_by_role("button", name="Join").click()
-    expect(new.get_by_text(f"You are member of {member.organization.name} now.")).to_be_visible()
+    expect(new.get_by_text(f"You belong to {member.organization.name} now. Your role: member.")).to_be_visible()
 
     new.goto("/console/keys/new/")
     new.get_by_label("Name").fill("The member's")

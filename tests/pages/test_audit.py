@@ -1,12 +1,13 @@
 """The audit log in the console: what was changed there, who may read it, and how it reads."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.test import Client
 
-from accounts import audit, keys, people
+from accounts import audit, keys, people, rotation
 from accounts.models import APIKey, AuditEntry, Membership, User
 from billing import ledger
 from billing.money import NANOS
@@ -78,6 +79,12 @@ def test_it_reads_in_words(alice, owner):
     assert "families none → kimi, qwen" in page
     assert "balance $0.00 → $1.00" in page
     assert "reason pilot" in page
+
+
+def test_a_moment_is_read_as_one(alice, owner):
+    key, _ = keys.create_key(organization=owner.organization, created_by=owner.user, name="nightly")
+    rotation.rotate_key(key=key, grace=timedelta(days=1))
+    assert re.search(r"previous until none → \d+ \w+ 20\d\d, [\d:]+ UTC", text(alice.get(AUDIT)))
 
 
 def test_a_new_organization_has_its_beginning(alice):
