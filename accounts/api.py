@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.http import Http404, HttpRequest, JsonResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,10 +15,19 @@ from accounts import keys
 from accounts.authentication import acting_as
 from accounts.models import APIKey
 from accounts.pages import page_by_id
+from accounts.schema import endpoint
 from accounts.serializers import KeyPageSerializer, KeySerializer, NewKeySerializer
 from billing import budgets
 
 AFTER = OpenApiParameter("after", str, description="`next` of the page before.")
+
+TEXTS: dict[type[Exception], str] = {
+    Http404: "Your organization has nothing of this id here.",
+    exceptions.NotAuthenticated: "No management key was sent. Send it as `Authorization: Bearer smt-mgmt-…`.",
+    exceptions.ParseError: "The body is not JSON.",
+    exceptions.UnsupportedMediaType: "Send JSON, with `Content-Type: application/json`.",
+}
+"""What is said where the framework's own words tell nobody what to do."""
 
 
 def explain(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -25,9 +36,23 @@ def explain(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         return None
     param, message, code = _find_first(getattr(error, "detail", str(error)))
-    body = {"message": message, "type": "invalid_request_error", "param": param, "code": code or "not_found"}
-    response.data = {"error": body}
+    message = f"`{param}` is required." if code == "required" and param else TEXTS.get(type(error), message)
+    response.data = _describe(message, code or "not_found", param)
     return response
+
+
+def _describe(message: str, code: str, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
+
+
+@csrf_exempt
+def unknown(request: HttpRequest) -> JsonResponse:
+    """Answer whatever else lies under `/api/`: a program reads no page, and must not be redirected."""
+    hint = "GET /api/schema/ tells what there is."
+    if not request.path.endswith("/"):
+        hint = "Every address here ends in a slash. " + hint
+    problem = f"There is no {request.method} {request.path[:200]} here. {hint}"
+    return JsonResponse(_describe(problem, "unknown_endpoint"), status=404)
 
 
 def _find_first(detail: Any, param: str | None = None) -> tuple[str | None, str, str]:
@@ -40,13 +65,13 @@ def _find_first(detail: Any, param: str | None = None) -> tuple[str | None, str,
 
 
 class KeyList(APIView):
-    @extend_schema(parameters=[AFTER], responses=KeyPageSerializer)
+    @endpoint("list_keys", {200: KeyPageSerializer}, parameters=[AFTER])
     def get(self, request: Request) -> Response:
         """List API keys, newest first, fifty a page."""
         page = page_by_id(_visible(request).select_related("created_by"), request.query_params.get("after", ""))
         return Response({"data": KeySerializer(page.rows, many=True).data, "next": page.next})
 
-    @extend_schema(request=KeySerializer, responses={201: NewKeySerializer})
+    @endpoint("create_key", {201: NewKeySerializer}, request=KeySerializer)
     def post(self, request: Request) -> Response:
         """Make an API key; its secret stands in this answer alone."""
         asked = KeySerializer(data=request.data)
@@ -62,12 +87,12 @@ class KeyList(APIView):
 
 
 class KeyDetail(APIView):
-    @extend_schema(responses=KeySerializer)
+    @endpoint("read_key", {200: KeySerializer})
     def get(self, request: Request, pk: int) -> Response:
         """Read one API key."""
         return Response(KeySerializer(_find(request, pk)).data)
 
-    @extend_schema(request=KeySerializer, responses=KeySerializer)
+    @endpoint("update_key", {200: KeySerializer}, request=KeySerializer)
     def patch(self, request: Request, pk: int) -> Response:
         """Change an API key; in force within a second, its budgets also for the current day and month."""
         key = _find(request, pk)
@@ -79,7 +104,7 @@ class KeyDetail(APIView):
             raise exceptions.ValidationError(str(error)) from None
         return Response(KeySerializer(_find(request, pk)).data)
 
-    @extend_schema(responses={204: None})
+    @endpoint("revoke_key", {204: None})
     def delete(self, request: Request, pk: int) -> Response:
         """Revoke an API key, for good."""
         keys.revoke_key(key=_find(request, pk), actor=acting_as(request).user.email)

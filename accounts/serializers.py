@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from accounts.keys import LAST_YEAR
 from accounts.models import APIKey
+from accounts.schema import KnownFields
 from billing import money
 from routing.models import Family
 
@@ -46,7 +47,7 @@ def _is_network(text: str) -> bool:
     return True
 
 
-class KeySerializer(serializers.ModelSerializer):
+class KeySerializer(KnownFields, serializers.ModelSerializer):
     """``secret`` stands only in the answer that made the key."""
 
     families = serializers.ListField(child=serializers.SlugField(max_length=100), required=False, max_length=100)

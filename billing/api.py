@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import acting_as
+from accounts.schema import KnownFields, endpoint
 from billing import money, usage
 from billing.filters import UsageFilter
 from billing.ledger import get_wallet
@@ -16,7 +16,7 @@ from billing.models import UsageRecord
 from billing.serializers import UsagePageSerializer, WalletSerializer
 
 
-class UsageQuery(serializers.Serializer):
+class UsageQuery(KnownFields):
     """What must hold of the requests: they ended in [since, until)."""
 
     since = serializers.DateTimeField(required=False)
@@ -29,7 +29,7 @@ class UsageQuery(serializers.Serializer):
 
 
 class UsageList(APIView):
-    @extend_schema(parameters=[UsageQuery], responses=UsagePageSerializer)
+    @endpoint("list_usage", {200: UsagePageSerializer}, parameters=[UsageQuery])
     def get(self, request: Request) -> Response:
         """List usage records, newest first, fifty a page."""
         query = UsageQuery(data=request.query_params)
@@ -41,7 +41,7 @@ class UsageList(APIView):
 
 
 class Wallet(APIView):
-    @extend_schema(responses=WalletSerializer)
+    @endpoint("read_wallet", {200: WalletSerializer})
     def get(self, request: Request) -> Response:
         """Read what is in the wallet now."""
         wallet = get_wallet(organization=acting_as(request).organization)

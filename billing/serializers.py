@@ -1,11 +1,14 @@
 """The management API's usage records and wallet: amounts are texts in US dollars."""
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing import money
 from billing.models import UsageRecord
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class USDField(serializers.Field):
     """Nano-dollars, written as exact dollars."""
 

@@ -256,6 +256,12 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SmarToken management API",
+    "DESCRIPTION": "API keys, usage and the wallet of one organization, for programs with a management key.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
 UNFOLD = {
     "SITE_TITLE": "SmarToken",
     "SITE_HEADER": "SmarToken admin",

@@ -1,10 +1,11 @@
 """Every page; `/v1` never comes here (see smartoken/asgi.py)."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
 
+from accounts.api import unknown
 from smartoken import account_closing, crawlers, dashboard, home, operator_texts, privacy, styleguide
 from smartoken.setup import admin_setup
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[AllowAny]), name="api_schema"),
     path("", include("accounts.urls")),
     path("", include("billing.urls")),
+    re_path("^api/", unknown),
     path("accounts/", include("allauth.urls")),
     path("setup/<str:token>/", admin_setup, name="admin_setup"),
     path("admin/", admin.site.urls),

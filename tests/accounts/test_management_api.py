@@ -63,6 +63,7 @@ def test_a_key_is_made_changed_and_revoked(program, alice):
         ({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"name": "x", "expires_at": "9999-12-31T23:59:59Z"}, "expires_at"),
         ({"name": "x", "requests_per_minute": 0}, "requests_per_minute"),
+        ({"name": "x", "daily_usd": "5"}, "daily_usd"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_made(program, wrong, param):
@@ -137,6 +138,34 @@ def test_the_secret_is_shown_once_and_not_stored(alice, sign_in):
     assert management_keys.find_membership(secret) == alice
     assert secret not in browser.get("/console/management-keys/").content.decode()
     assert secret not in str(ManagementKey.objects.values()) + str(AuditEntry.objects.values())
+
+
+def test_a_misspelt_field_is_refused_with_the_nearest(program):
+    error = program.send("post", "keys/", name="x", daily_budget="5").json()["error"]
+    assert (error["code"], "Did you mean 'daily_budget_usd'?" in error["message"]) == ("unknown_field", True)
+    assert not APIKey.objects.exists()
+
+
+def test_what_was_read_can_be_sent_back(program):
+    made = program.send("post", "keys/", name="x").json()
+    del made["secret"]
+    assert program.send("patch", f"keys/{made['id']}/", **made | {"name": "y"}).json()["name"] == "y"
+
+
+@pytest.mark.parametrize(("path", "hint"), [("keys", "ends in a slash"), ("nothing/", "/api/schema/")])
+def test_an_address_that_there_is_not_answers_a_program(program, path, hint):
+    answer = program.send("post", path, name="x")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_endpoint")
+    assert hint in answer.json()["error"]["message"]
+
+
+def test_the_schema_tells_each_endpoint_by_name_with_its_errors(client, db):
+    schema = client.get("/api/schema/?format=json", headers={"accept": "application/json"}).json()
+    assert schema["info"]["title"] == "SmarToken management API"
+    told = [one for path in schema["paths"].values() for one in path.values()]
+    names = {one["operationId"] for one in told}
+    assert {"list_keys", "create_key", "read_key", "update_key", "revoke_key", "list_usage", "read_wallet"} == names
+    assert all("429" in one["responses"] for one in told)
 
 
 def test_the_schema_names_every_path(client, db):
