@@ -106,6 +106,7 @@ CLOSING = {
 @admin.register(Organization)
 class OrganizationAdmin(RowAdmin):
     form = OrganizationForm
+    input_errors = (members.MemberError,)
     list_display = ("name", "owners", "balance", "created_at", "closed_at")
     search_fields = ("members__email__startswith", "name__startswith")
     search_help_text = "The beginning of the name or of a member's e-mail address"
@@ -129,6 +130,20 @@ class OrganizationAdmin(RowAdmin):
 
     def kept_because(self, row: Any) -> str:
         return f"{row} can't be deleted: its ledger is kept for good."
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Let members come and go by the same ways as in the console: who goes takes no key along."""
+        actor = request.user.get_username()
+        formset.save(commit=False)
+        for row in formset.new_objects:
+            members.add_member(organization=row.organization, user=row.user, role=row.role, actor=actor)
+        # New owners first, so that two can change places.
+        for row, fields in sorted(formset.changed_objects, key=lambda pair: pair[0].role != Membership.Role.OWNER):
+            if "user" in fields:
+                raise members.MemberError("A membership is one person's: add the other, and remove this one.")
+            members.set_role(membership=row, role=row.role, actor=actor)
+        for row in formset.deleted_objects:
+            members.remove_member(membership=row, actor=actor)
 
     @display(description="owner")
     def owners(self, row: Organization) -> str:

@@ -43,6 +43,14 @@ def list_memberships(*, user: User) -> list[Membership]:
 
 
 @transaction.atomic
+def add_member(*, organization: Organization, user: User, role: str, actor: str) -> Membership:
+    """Make somebody a member who is none yet."""
+    membership = Membership.objects.create(organization=organization, user=user, role=role)
+    audit.record_created(membership, actor=actor)
+    return membership
+
+
+@transaction.atomic
 def set_role(*, membership: Membership, role: str, actor: str) -> None:
     """Give a member another role. Raises MemberError where nobody would own the organization."""
     _lock(membership)

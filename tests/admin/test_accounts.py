@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from accounts import keys
 from accounts.members import find_membership
-from accounts.models import APIKey, AuditEntry, Invitation, Organization, User
+from accounts.models import APIKey, AuditEntry, Invitation, Membership, Organization, User
 
 
 def test_an_organization_shows_its_wallet(root, member):
@@ -78,3 +78,49 @@ def test_an_organization_is_closed_and_opened_again(root, member, key):
     changes = AuditEntry.objects.filter(action="organization.update").order_by("pk")
     closed, _ = changes
     assert (closed.actor, closed.before["closed_at"]) == ("root@example.com", None)
+
+
+def send_members(root, *rows):
+    """Save the organization's page with these memberships, each with its changes; return the page that follows."""
+    form = {"name": "dev", "time_zone": "UTC"}
+    form |= {"memberships-TOTAL_FORMS": len(rows), "memberships-INITIAL_FORMS": len(rows)}
+    for place, (row, changes) in enumerate(rows):
+        own = {"id": row.pk, "organization": row.organization_id, "user": row.user_id, "role": row.role} | changes
+        form |= {f"memberships-{place}-{name}": value for name, value in own.items()}
+    url = reverse("admin:accounts_organization_change", args=[rows[0][0].organization_id])
+    return root.post(url, form, follow=True).content.decode()
+
+
+@pytest.fixture
+def mia(member):
+    """A second, plain member with a key."""
+    user = User.objects.create_user("mia@example.com")
+    membership = Membership.objects.create(user=user, organization=member.organization)
+    keys.create_key(organization=member.organization, created_by=user, name="Mia's")
+    return membership
+
+
+def test_who_is_removed_in_the_admin_loses_their_keys_too(root, member, mia):
+    send_members(root, (member, {}), (mia, {"DELETE": "on"}))
+    assert not Membership.objects.filter(pk=mia.pk).exists()
+    assert APIKey.objects.get().revoked_at
+
+
+@pytest.mark.parametrize("change", [{"DELETE": "on"}, {"role": "member"}])
+def test_the_admin_leaves_no_organization_without_an_owner(root, member, mia, change):
+    assert "needs an owner" in send_members(root, (member, change), (mia, {}))
+    assert Membership.objects.get(pk=member.pk).role == "owner"
+
+
+def test_owners_change_places_in_the_admin(root, member, mia):
+    send_members(root, (member, {"role": "member"}), (mia, {"role": "owner"}))
+    assert set(Membership.objects.values_list("user__email", "role")) == {
+        ("dev@example.com", "member"),
+        ("mia@example.com", "owner"),
+    }
+
+
+def test_a_membership_does_not_become_another_persons(root, member, mia):
+    other = User.objects.create_user("noah@example.com")
+    assert "one person&#x27;s" in send_members(root, (member, {}), (mia, {"user": other.pk}))
+    assert Membership.objects.get(pk=mia.pk).user == mia.user
