@@ -55,6 +55,8 @@ REASONS = {
     "refused": "it refused the request",
     "server_error": "it had an error",
     "not_json": "its answer was not JSON",
+    "spliced": "its stream was broken and joined again",
+    "nesting": "it was nested too deeply",
     "no_choices": "its answer held no choices",
     "not_an_object": "its answer was not an object",
     "answer_too_large": "its answer was too large",

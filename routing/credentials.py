@@ -57,11 +57,11 @@ def unseal(sealed: bytes | memoryview) -> Credential:
 def read_credential(upstream: HasCredential) -> Credential | None:
     """Return the value of the variable the upstream names, else what is stored with it, else None.
 
-    Raises CredentialError when what is stored can't be decrypted.
+    Raises CredentialError when what is stored can't be decrypted, or no header can carry it.
     """
     named = os.environ.get(upstream.credential_env, "").strip() if upstream.credential_env else ""
     if named:
-        return Credential(named)
+        return Credential(check_credential(named))
     return unseal(upstream.credential) if upstream.credential else None
 
 

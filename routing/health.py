@@ -30,6 +30,7 @@ REFUSALS = 2
 LONGEST_REST_SECONDS = 60.0
 LONGEST_OPERATOR_REST_SECONDS = 600.0
 LONGEST_ASKED_REST_SECONDS = 600.0
+ALARM_PAUSE_SECONDS = 60.0
 
 Place = tuple[str, str]
 """What stands well or rests: an upstream's slug, and the id of one of its models or '' for all of it."""
@@ -133,6 +134,7 @@ class Health:
         self._states: dict[Place, _State] = {}
         self._changed: set[Place] = set()
         self._alarms: list[Alarm] = []
+        self._raised_at: dict[Alarm, float] = {}
 
     # --- what selection asks ----------------------------------------------------
 
@@ -174,7 +176,14 @@ class Health:
             is_news = self._count(place, upstream, fault, began_at)
         if fault.tells_admin and is_news:
             state = self._states.get(upstream_place(upstream))
-            self._alarms.append(Alarm(upstream.slug, fault.reason, bool(state and state.standing.is_set_aside)))
+            self._raise(Alarm(upstream.slug, fault.reason, bool(state and state.standing.is_set_aside)))
+
+    def _raise(self, alarm: Alarm) -> None:
+        """Raise an alarm unless the same was raised a moment ago."""
+        now = self.clock()
+        if now - self._raised_at.get(alarm, -ALARM_PAUSE_SECONDS) >= ALARM_PAUSE_SECONDS:
+            self._raised_at[alarm] = now
+            self._alarms.append(alarm)
 
     def _count(self, place: Place, upstream: HasCredential, fault: UpstreamFault, began_at: float) -> bool:
         state, now = self._states.get(place), self.clock()

@@ -15,6 +15,11 @@ WORDS: dict[str, str] = {
     Meaning.PLAN_ENDED: "says that this site's plan there has ended",
     Meaning.MODEL_UNKNOWN: "does not know the model of a route",
     Meaning.WRONG_ADDRESS: "answers that its address leads nowhere",
+    "redirect": "answers with a redirect, which is not followed: give it the address that it leads to",
+    "bad_address": "has an address that can't be called",
+    "address_not_allowed": "lies at an address that is not allowed on this site",
+    "credential_missing": "has no credential: the variable that it names is not set in a gateway process",
+    "credential_unreadable": "has a credential that a gateway process can't read: enter it again",
 }
 SET_ASIDE = (
     " twice in a row. Its routes are set aside until the credential changes or somebody puts it back in the admin."

@@ -5,8 +5,8 @@ from django.conf import settings
 from routing.call import Call
 from routing.client import Client
 from routing.dialects.base import UpstreamFault
+from routing.dialects.faults import REST_SECONDS
 from routing.progress import Progress
-from routing.upstream import REST_SECONDS
 
 COMMENT_SECONDS = 15.0
 

@@ -10,11 +10,11 @@ from billing.models import UsageRecord
 from billing.sums import floor_hour
 from routing import dialects, sharing
 from routing.dialects.base import UpstreamFault
+from routing.dialects.faults import REST_SECONDS
 from routing.health import Alarm, Standing, mark_credential, upstream_place
 from routing.models import ProbeSum, Upstream, UpstreamHealth
 from routing.notices import warn_admin
 from routing.outbound import OutboundError, ask_upstream
-from routing.upstream import REST_SECONDS
 
 SECONDS = 5.0
 QUIET = timedelta(minutes=5)

@@ -91,9 +91,9 @@ class StreamRewriter:
         piece = self._take_events(self._splitter.finish, is_delivering)
         is_torn = self.fault is not None and self.fault.reason == "not_json"
         if self.has_content and (is_torn or (not self.is_finished and self.fault is None)):
-            self.fault = UpstreamFault("upstream_error", "cut")
+            self.fault = UpstreamFault.broken("cut")
         elif not self.is_finished and self.fault is None:
-            self.fault = UpstreamFault("upstream_error", "empty")
+            self.fault = UpstreamFault.broken("empty")
         elif not self.is_done:
             self._close(is_delivering)
         self.is_done = True
@@ -112,7 +112,7 @@ class StreamRewriter:
         except UpstreamFault as fault:
             self.fault, self.is_done = fault, True
         except sse.EventTooLargeError:
-            self.fault, self.is_done = UpstreamFault("upstream_error", "answer_too_large"), True
+            self.fault, self.is_done = UpstreamFault.broken("answer_too_large"), True
         return b"".join(pieces)
 
     def _note_done(self, is_delivering: bool) -> None:
@@ -120,7 +120,7 @@ class StreamRewriter:
         self.is_done = True
         self._close(is_delivering)
         if not self.is_finished:
-            raise UpstreamFault("upstream_error", "empty")
+            raise UpstreamFault.broken("empty")
 
     def _close(self, is_delivering: bool) -> None:
         """End the choices that the provider has not ended, with what was held back of them."""
@@ -169,7 +169,7 @@ class StreamRewriter:
         if not self.has_content:
             self._waiting_size += len(event)
             if self._waiting_size > MAX_WAITING_BYTES:
-                raise UpstreamFault("upstream_error", "no_content")
+                raise UpstreamFault.broken("no_content")
             return b""
         out, self._waiting = b"".join(self._waiting), []
         return out

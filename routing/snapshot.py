@@ -28,7 +28,7 @@ class UpstreamRecord:
     provider: str
     base_url: str
     dialect: str
-    proxy: str
+    proxy: str = field(repr=False)  # it may hold a password
     bills_after_abort: bool
     parameter_rules: Mapping[str, Rule]
     credential: bytes | None = field(repr=False)

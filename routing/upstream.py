@@ -2,8 +2,12 @@
 
 import asyncio
 import ipaddress
+import math
+import re
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +21,7 @@ from yarl import URL
 from routing import addresses, demo
 from routing.credentials import CredentialError, read_credential
 from routing.dialects.base import Dialect, UpstreamFault, clean_text
+from routing.dialects.faults import REST_SECONDS
 from routing.dialects.parsing import parse_json
 from routing.snapshot import RouteRecord, UpstreamRecord
 
@@ -29,9 +34,8 @@ RECEIVED_BYTES = 65_536
 """What may wait of one answer here and in the socket: a client that does not read must not cost more than 256 kB."""
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
+SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?")
 COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "SmarToken/1"}
-REST_SECONDS = 1.0
-"""The first rest of an upstream that could not be reached, or broke."""
 
 # In order: the first class that fits. (class, reason, code, the provider may have got the request)
 FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
@@ -56,11 +60,16 @@ BROKEN = (aiohttp.ClientError, OSError)
 def classify(error: BaseException) -> UpstreamFault:
     """Return what an exception of the client means."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-        return UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
+        return _operators_fault("address_not_allowed")
     for class_, reason, code, was_sent in FAILURES:
         if isinstance(error, class_):
             return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
     return UpstreamFault("upstream_error", type(error).__name__[:40], rest_seconds=REST_SECONDS)
+
+
+def _operators_fault(reason: str) -> UpstreamFault:
+    """Return the fault of a request that can't be sent as things are set up: no other process need be the same."""
+    return UpstreamFault("upstream_error", reason, was_sent=False, tells_admin=True)
 
 
 class AddressRefusedError(OSError):
@@ -218,9 +227,9 @@ def _read_credential(upstream: UpstreamRecord) -> str | None:
     try:
         credential = read_credential(upstream)
     except CredentialError:
-        raise UpstreamFault("upstream_error", "credential_unreadable", was_sent=False) from None
+        raise _operators_fault("credential_unreadable") from None
     if credential is None and upstream.credential_env:
-        raise UpstreamFault("upstream_error", "credential_missing", was_sent=False)
+        raise _operators_fault("credential_missing")
     return credential
 
 
@@ -229,13 +238,13 @@ def _parse_address(address: str) -> URL:
     try:
         return URL(address)
     except ValueError:
-        raise UpstreamFault("upstream_error", "bad_address", was_sent=False) from None
+        raise _operators_fault("bad_address") from None
 
 
 def _check_literal(host: str) -> None:
     """Refuse an address in the URL itself that no upstream may lie on."""
     if not _is_allowed_literal(host, settings.ALLOW_PRIVATE_UPSTREAMS):
-        raise UpstreamFault("upstream_error", "address_not_allowed", was_sent=False)
+        raise _operators_fault("address_not_allowed")
 
 
 @lru_cache(maxsize=1024)
@@ -261,13 +270,24 @@ async def _read_refusal(response: aiohttp.ClientResponse, dialect: Dialect) -> U
     finally:
         response.close()
     if 300 <= response.status < 400:
-        return UpstreamFault("upstream_error", "redirect", status=response.status)
+        return UpstreamFault("upstream_error", "redirect", status=response.status, tells_admin=True)
     fault = dialect.read_error(response.status, body[:MAX_ERROR_BYTES])
     named = clean_text(response.headers.get("x-request-id", ""), 128)
     fault.provider_request_id = named or fault.provider_request_id
-    retry_after = response.headers.get("retry-after", "")
-    fault.retry_after = int(retry_after) if retry_after.isdecimal() and len(retry_after) < 6 else None
+    fault.retry_after = read_retry_after(response.headers.get("retry-after", ""))
     return fault
+
+
+def read_retry_after(value: str) -> int | None:
+    """Return the seconds that a Retry-After asks for, by their number or as a date; None for anything else."""
+    if SECONDS.fullmatch(value):
+        return math.ceil(float(value))
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return math.ceil(max(0.0, seconds))
 
 
 class UpstreamAnswer:

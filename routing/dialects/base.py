@@ -218,13 +218,13 @@ class Dialect:
         answer = self.check(parse_json(body))
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
-            raise UpstreamFault("upstream_error", "no_choices", "The provider's answer holds no choices.")
+            raise UpstreamFault.broken("no_choices", "The provider's answer holds no choices.")
         return reader.read_whole(answer)
 
     def check(self, parsed: Any) -> dict[str, Any]:
         """Return what was parsed if it is an object without an error in it: HTTP 200 is not success."""
         if not isinstance(parsed, dict):
-            raise UpstreamFault("upstream_error", "not_an_object", "The provider's answer is not an object.")
+            raise UpstreamFault.broken("not_an_object", "The provider's answer is not an object.")
         if find_error(parsed) is not None:
             raise self.read_error(200, orjson.dumps(parsed))
         return parsed

@@ -15,6 +15,8 @@ import orjson
 from routing.dialects.meanings import POLICIES, Meaning
 
 MAX_PROVIDER_TEXT = 500
+REST_SECONDS = 1.0
+"""The first rest of an upstream that could not be reached, broke, or made no sense."""
 GOOD_CODES = (0, "0", 200, "200", "", None, "success")
 CODE_FIELDS = ("code", "type", "error_code", "status_code", "msgCode", "Code")
 TEXT_FIELDS = ("message", "msg", "error_msg", "status_msg", "Message", "Msg", "detail")
@@ -101,6 +103,11 @@ class UpstreamFault(Exception):
             tells_admin=policy.tells_admin,
             **fields,
         )
+
+    @classmethod
+    def broken(cls, reason: str, message: str = "") -> "UpstreamFault":
+        """Return the fault of an answer that is none."""
+        return cls("upstream_error", reason, message, rest_seconds=REST_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,12 +38,12 @@ def _parse_odd(data: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     if b"data:" in data:  # a connection that was joined to another one in the middle of an event
-        raise UpstreamFault("upstream_error", "spliced", "The provider's stream was broken and joined again.")
-    raise UpstreamFault("upstream_error", "not_json", "The provider's answer is not JSON.")
+        raise UpstreamFault.broken("spliced", "The provider's stream was broken and joined again.")
+    raise UpstreamFault.broken("not_json", "The provider's answer is not JSON.")
 
 
 def _check_depth(parsed: Any) -> None:
     try:
         orjson.dumps([[parsed]])
     except orjson.JSONEncodeError:
-        raise UpstreamFault("upstream_error", "nesting", "The provider's answer is nested too deeply.") from None
+        raise UpstreamFault.broken("nesting", "The provider's answer is nested too deeply.") from None

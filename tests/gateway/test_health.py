@@ -54,6 +54,15 @@ def test_what_will_not_pass_by_itself_rests_at_once(caller, add_route, behaviour
     assert outcomes(caller.chat().record) == [("skipped", "cooldown"), ("answered", "")]
 
 
+@pytest.mark.parametrize("behaviour", ["html-200", "empty-stream", "end-mid-stream", "no-choices"])
+def test_an_upstream_whose_answers_are_none_rests_like_any_that_fails(caller, add_route, behaviour):
+    add_route(behaviour, priority=1)
+    add_route("ok", priority=2)
+    for _ in range(3):
+        caller.chat(stream=behaviour != "no-choices")
+    assert outcomes(caller.chat().record) == [("skipped", "cooldown"), ("answered", "")]
+
+
 def test_an_unknown_model_rests_its_route_and_not_the_upstream(caller, add_route, upstream):
     address = f"{upstream.address}/shared"
     add_route("refuse-404", base_url=address, priority=1)
@@ -160,6 +169,24 @@ def test_an_unknown_model_in_a_401_sets_no_credential_aside(caller, add_route, t
     eventually(lambda: told)
     assert row_of(route) is None
     assert "canary" not in reply.text + str(told)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "fields", "words"),
+    [
+        ("ok", {"credential_env": "NOT_SET_ANYWHERE"}, "is not set in a gateway process"),
+        ("ok", {"credential": b"sealed by another key"}, "can't read"),
+        ("redirect", {}, "answers with a redirect"),
+    ],
+)
+def test_what_only_the_operator_can_mend_is_told(caller, add_route, told, behaviour, fields, words):
+    route = add_route(behaviour, priority=1)
+    add_route("ok", priority=2)
+    give(route, **fields)
+    assert caller.chat().status == 200
+    [(_, text)] = eventually(lambda: told)
+    assert route.upstream.slug in text
+    assert words in text
 
 
 # --- once more --------------------------------------------------------------------

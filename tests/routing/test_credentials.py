@@ -1,10 +1,11 @@
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from cryptography.fernet import Fernet
 
 from routing.credentials import Credential, CredentialError, describe_credential, read_credential, seal, unseal
+from routing.snapshot import DEMO_UPSTREAM
 
 CANARY = "sk-canary-7f3a"
 
@@ -56,6 +57,19 @@ def test_the_variables_current_value_counts(monkeypatch):
     monkeypatch.delenv("SOME_API_KEY")
     assert read_credential(row) == "stored"
     assert describe_credential(row) == "stored"
+
+
+@pytest.mark.parametrize("value", ["sk-canary-7f3a\nx: y", "ключ"])
+def test_a_variable_that_no_header_carries_is_unreadable(monkeypatch, value):
+    monkeypatch.setenv("SOME_API_KEY", value)
+    with pytest.raises(CredentialError) as caught:
+        read_credential(Row(credential_env="SOME_API_KEY"))
+    assert value not in str(caught.value)
+
+
+def test_an_upstreams_repr_shows_neither_its_credential_nor_its_proxys_password():
+    upstream = replace(DEMO_UPSTREAM, credential=CANARY.encode(), proxy=f"http://user:{CANARY}@proxy:3128")
+    assert CANARY not in repr(upstream)
 
 
 def test_a_missing_credential_is_none(monkeypatch):

@@ -134,6 +134,13 @@ def test_others_are_told_of_a_routes_rest(health, clock):
     assert [other.reason_against(make_route(model=model)) for model in ("m", "another")] == ["cooldown", ""]
 
 
+def test_an_alarm_without_a_rest_is_raised_once_a_minute(health, clock):
+    for _ in range(120):
+        fail(health, Meaning.WRONG_ADDRESS)
+        clock.now += 1
+    assert health.take_alarms() == [Alarm("one", "wrong_address")] * 2
+
+
 def refuse_twice(health, clock, route):
     for _ in range(2):
         fail(health, Meaning.BAD_CREDENTIAL, route)
