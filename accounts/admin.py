@@ -151,14 +151,14 @@ class OrganizationAdmin(RowAdmin):
 
     @display(description="balance")
     def balance(self, row: Any) -> str:
-        return money.format_usd(row.balance_nanos or 0)
+        return money.format_exact(row.balance_nanos or 0)
 
     def wallet(self, row: Organization) -> str:
         # Looking must not write: a wallet is made with the first movement.
         wallet = Limit.objects.filter(kind=Limit.Kind.WALLET, organization=row).first() or Limit(limit_nanos=0)
         return (
-            f"{money.format_usd(wallet.free_nanos or 0)} available · {money.format_usd(wallet.held_nanos)} held · "
-            f"{money.format_usd(wallet.spent_nanos)} spent of {money.format_usd(wallet.limit_nanos or 0)}"
+            f"{money.format_exact(wallet.free_nanos or 0)} available · {money.format_exact(wallet.held_nanos)} held · "
+            f"{money.format_exact(wallet.spent_nanos)} spent of {money.format_exact(wallet.limit_nanos or 0)}"
         )
 
     @display(description="belongs to it")
@@ -273,10 +273,10 @@ class APIKeyAdmin(ReadOnlyAdmin):
         return ", ".join(row.allowed_addresses) or "all"
 
     def daily_budget(self, row: APIKey) -> str:
-        return "none" if row.daily_budget_nanos is None else money.format_usd(row.daily_budget_nanos)
+        return "none" if row.daily_budget_nanos is None else money.format_exact(row.daily_budget_nanos)
 
     def monthly_budget(self, row: APIKey) -> str:
-        return "none" if row.monthly_budget_nanos is None else money.format_usd(row.monthly_budget_nanos)
+        return "none" if row.monthly_budget_nanos is None else money.format_exact(row.monthly_budget_nanos)
 
     @display(description="belongs to it")
     def rows(self, row: APIKey) -> SafeString:

@@ -63,7 +63,7 @@ def refund(*, record: UsageRecord, nanos: int, actor: str, reason: str, referenc
         left = charge - sum_refunds(record=record)
         if nanos > left:
             raise LedgerError(
-                f"Of the charge of {money.format_usd(charge)}, {money.format_usd(left)} can still be refunded."
+                f"Of the charge of {money.format_exact(charge)}, {money.format_exact(left)} can still be refunded."
             )
 
     reference = f"{record.pk}:{reference}"
@@ -83,7 +83,7 @@ def payout(*, organization: Organization, nanos: int, actor: str, reason: str, r
     def check(wallet: LimitRow) -> None:
         free = wallet.free or 0
         if nanos > free:
-            raise LedgerError(f"{money.format_usd(max(free, 0))} is available: no more can be paid out.")
+            raise LedgerError(f"{money.format_exact(max(free, 0))} is available: no more can be paid out.")
 
     return _add(organization, Kind.PAYOUT, -nanos, actor, reason, reference, check)
 
@@ -122,7 +122,7 @@ def _add(
     locked = locks.lock_limits([wallet.pk])[wallet.pk]
     if entry := LedgerEntry.objects.filter(kind=kind, reference=reference).first():
         if (entry.wallet_id, entry.amount_nanos) != (wallet.pk, nanos):
-            first = money.format_usd(abs(entry.amount_nanos))
+            first = money.format_exact(abs(entry.amount_nanos))
             raise LedgerError(f"This was done before, with {first}; it is not done again with another amount.")
         return entry
     check(locked)

@@ -4,7 +4,7 @@ Amounts are integers in nano-dollars; prices are integers in micro-dollars per
 1M tokens, so that one token at price p costs p / 1000 nano-dollars.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 NANOS = 10**9
 MICROS = 10**6
@@ -27,7 +27,9 @@ def parse_usd(text: str | Decimal, *, allow_zero: bool = True, allow_negative: b
     except InvalidOperation:
         raise AmountError(f"{str(text)[:40]!r} is not an amount in US dollars; write one such as 12.50") from None
     least = -MAX_USD if allow_negative else 0
-    if not amount.is_finite() or not least <= amount <= MAX_USD or (amount == 0 and not allow_zero):
+    if amount == 0 and not allow_zero:
+        raise AmountError(f"write an amount {'other than' if allow_negative else 'above'} 0, such as 12.50")
+    if not amount.is_finite() or not least <= amount <= MAX_USD:
         raise AmountError(f"{str(text)[:40]} is out of range; write an amount between {least} and {MAX_USD}")
     nanos = amount * NANOS
     if nanos != nanos.to_integral_value():
@@ -61,6 +63,22 @@ def format_usd(nanos: int) -> str:
         return f"{sign}${usd(size)}"
     places = 2 if size >= NANOS - HALF_OF_LAST_PLACE or not size else 4
     return f"{sign}${Decimal(size) / NANOS:,.{places}f}"
+
+
+def format_left(nanos: int) -> str:
+    """Return what may still be spent, as short as ``format_usd`` and never more than there is: ``$5.99``."""
+    if abs(nanos) < CENT:
+        return format_usd(nanos)
+    cut = CENT if abs(nanos) >= NANOS else NANOS // 10_000
+    rest = Decimal(nanos) / cut
+    return format_usd(int(rest.to_integral_value(ROUND_FLOOR)) * cut)
+
+
+def format_exact(nanos: int) -> str:
+    """Return all of an amount that must add up with others, with cents at least: ``$1,020.9997748``, ``-$10.00``."""
+    sign, whole, rest = "-" if nanos < 0 else "", *divmod(abs(nanos), NANOS)
+    digits = f"{rest:09d}".rstrip("0")
+    return f"{sign}${whole:,}.{digits:0<2}"
 
 
 def charge(input_tokens: int, cached_tokens: int, output_tokens: int, prices: tuple[int, int, int]) -> int:

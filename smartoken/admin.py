@@ -185,7 +185,7 @@ def show_usd(name: str, text: str) -> Any:
     @display(description=text)
     def column(row: Any) -> str:
         nanos = getattr(row, f"{name}_nanos")
-        return "–" if nanos is None else "$" + money.usd(nanos)
+        return "–" if nanos is None else money.format_exact(nanos)
 
     return column
 

@@ -60,7 +60,7 @@ def _say(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name.endswith("_nanos"):
-        return money.format_usd(value)
+        return money.format_exact(value)
     if name.endswith("_micros"):
         amount = money.usd(value * (money.NANOS // money.MICROS))
         return amount if name.startswith("cost_") else f"${amount}"  # a route's cost is in its own currency

@@ -103,7 +103,7 @@ def move_money(
         except ledger.LedgerError as error:
             form.add_error(None, str(error))
         else:
-            done = f"{money.format_usd(given['usd'])} {movement.done} {row}"
+            done = f"{money.format_exact(given['usd'])} {movement.done} {row}"
             page.log_change(request, row, f"{done}: {given['reason']}")
             messages.success(request, f"{done}.")
             return redirect(f"admin:{page.opts.app_label}_{page.opts.model_name}_change", row.pk)

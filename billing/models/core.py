@@ -123,7 +123,7 @@ class LedgerEntry(models.Model):
         CHARGE = "charge", "Charge"
         REFUND = "refund", "Refund of a charge"
         PAYOUT = "payout", "Payout to the card"
-        REVERSAL = "reversal", "Reversal by the bank"
+        REVERSAL = "reversal", "Reversal of a payment"
         ADJUSTMENT = "adjustment", "Adjustment"
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="entries", db_index=False)

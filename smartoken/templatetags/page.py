@@ -97,7 +97,7 @@ def meter_parts(spent_nanos: int | None, held_nanos: int | None, limit_nanos: in
     total = max(limit_nanos, 1)
     spent_part = min(100 * spent / total, 100) if limit_nanos > 0 else 100
     held_part = min(100 * held / total, 100 - spent_part)
-    label = f"{label}, left {money.format_usd(left)} of {money.format_usd(limit_nanos)}"
+    label = f"{label}, left {money.format_left(left)} of {money.format_usd(limit_nanos)}"
     return Meter(round(spent_part, 2), round(held_part, 2), label, left == 0)
 
 

@@ -39,6 +39,37 @@ def test_people_see_dollars(nanos: int, text: str) -> None:
     assert money.format_usd(nanos) == text
 
 
+@pytest.mark.parametrize(
+    ("nanos", "text"),
+    [
+        (0, "$0.00"),
+        (37_800, "$0.0000378"),
+        (49_774_800, "$0.0497"),
+        (999_999_999, "$0.9999"),
+        (5_999_774_800, "$5.99"),
+        (6_000_000_000, "$6.00"),
+        (-1_500_100_000, "-$1.51"),
+    ],
+)
+def test_what_is_left_is_never_shown_as_more_than_it_is(nanos: int, text: str) -> None:
+    assert money.format_left(nanos) == text
+
+
+@pytest.mark.parametrize(
+    ("nanos", "text"),
+    [(0, "$0.00"), (1_020_999_774_800, "$1,020.9997748"), (-10_000_000_000, "-$10.00"), (1, "$0.000000001")],
+)
+def test_what_must_add_up_is_shown_to_the_last_digit(nanos: int, text: str) -> None:
+    assert money.format_exact(nanos) == text
+
+
+def test_an_amount_of_zero_is_refused_in_words_that_fit() -> None:
+    with pytest.raises(money.AmountError, match="above 0"):
+        money.parse_usd("0", allow_zero=False)
+    with pytest.raises(money.AmountError, match="other than 0"):
+        money.parse_usd("0", allow_zero=False, allow_negative=True)
+
+
 def test_a_charge_is_rounded_up_once() -> None:
     prices = (1, 1, 1)  # a micro-dollar per 1M tokens: a thousandth of a nano-dollar a token
     assert money.charge(1, 0, 0, prices) == 1

@@ -18,7 +18,7 @@ def test_it_adds_to_the_wallet(organization, capsys):
     call_command("grantcredit", "--email=a@b.co", "--usd=0.5")
     assert get_wallet(organization=organization).limit_nanos == 13 * 10**9
     assert list(LedgerEntry.objects.order_by("pk").values_list("reason", flat=True)) == ["pilot", ""]
-    assert capsys.readouterr().out.splitlines()[-1] == "granted $0.5000 to a: balance $13.00"
+    assert capsys.readouterr().out.splitlines()[-1] == "granted $0.50 to a: balance $13.00"
 
 
 @pytest.mark.parametrize("usd", ["0", "-5", "NaN", "inf", "1e12", "0.0000000001", "ten", ""])

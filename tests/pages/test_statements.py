@@ -231,3 +231,11 @@ def test_a_stranger_sees_nothing_of_it(add_record):
     client.force_login(people.ensure_member(email="bob@example.com")[0].user)
     assert len(download(client, "/console/statements/2026-11.csv")) == 1
     assert "nightly" not in client.get("/console/statements/2026-11/").text
+
+
+def test_the_figures_of_a_statement_add_up_to_the_last_digit(alice, add_entry):
+    add_entry("grant", 6 * NANOS, NOVEMBER)
+    add_entry("charge", -225_200, NOVEMBER)
+    page = alice.get("/console/statements/2026-11/").content.decode()
+    assert "-$0.0002252" in page
+    assert "$5.9997748" in page

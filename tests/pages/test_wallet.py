@@ -108,7 +108,7 @@ def test_entries_have_names_for_people(alice, owner):
     ledger.reverse(**values, reference="c")
     ledger.adjust(**values, reference="d")
     page = text(alice.get(WALLET))
-    for name in ("top-up", "payout to the card", "reversal by the bank", "adjustment"):
+    for name in ("top-up", "payout to the card", "reversal of a payment", "adjustment"):
         assert f"<td>{name}</td>" in page
     assert page.count("-$1.00") == 2
     assert "root" not in page
@@ -130,3 +130,13 @@ def test_charges_lead_to_their_requests_as_long_as_those_are_kept(alice, owner):
     Mark.objects.create(name=retention.USAGE_KEPT_SINCE, at=timezone.now())
     page = text(alice.get(WALLET))
     assert str(request) in page and "/console/usage/" not in page.replace('"/console/usage/"', "")
+
+
+def test_no_more_is_shown_than_there_is(alice, owner):
+    add = {"organization": owner.organization, "actor": "test", "reference": "a"}
+    ledger.grant(nanos=6 * 10**9, reason="", **add)
+    ledger.adjust(nanos=-225_200, reason="a mistake", **add)
+    page = text(alice.get(WALLET))
+    assert page.count("$5.99</dd>") == 2  # available and balance
+    assert "the balance is $5.9997748." in page
+    assert "$5.99</a>" in text(alice.get("/console/"))

@@ -25,5 +25,5 @@ class Command(commands.OneLineCommand):
         wallet = ledger.get_wallet(organization=organization)
         balance = (wallet.limit_nanos or 0) - wallet.spent_nanos
         self.stdout.write(
-            f"granted {money.format_usd(options['usd'])} to {organization}: balance {money.format_usd(balance)}"
+            f"granted {money.format_exact(options['usd'])} to {organization}: balance {money.format_exact(balance)}"
         )
