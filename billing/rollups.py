@@ -47,7 +47,7 @@ class ElsewhereError(Exception):
 
 def roll_up() -> int:
     """Add the records that came since the last time, correct the hours that are noted; return how many were added."""
-    horizon, added = _horizon(), 0
+    horizon, added = read_horizon(), 0
     try:
         while chunk := _add_chunk(horizon):
             added += chunk
@@ -73,7 +73,7 @@ def note_correction(created_at: datetime) -> None:
     )
 
 
-def _horizon() -> datetime:
+def read_horizon() -> datetime:
     """Return the instant before which no record can appear any more.
 
     A record's time is read behind its transaction's first lock, so that whoever may still

@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import APIKey, Organization
+from billing import ledgersums
 from billing.budgets import local_midnight
 from billing.models import LedgerEntry, Rollup, UsageRecord
 from billing.retention import read_kept_since
@@ -99,15 +99,13 @@ def list_months(*, organization: Organization) -> list[Month]:
 
 def make_statement(*, organization: Organization, month: Month) -> Statement:
     """Return the statement of a month, as far as it has gone."""
-    entries = LedgerEntry.objects.filter(organization=organization)
-    opening = _sum(entries.filter(created_at__lt=month.starts_at))
-    within = entries.filter(created_at__gte=month.starts_at, created_at__lt=month.ends_at)
-    sums = dict(within.values_list("kind").annotate(total=Sum("amount_nanos")))
+    opening = sum(ledgersums.sum_entries(organization=organization, until=month.starts_at).values())
+    sums = ledgersums.sum_entries(organization=organization, since=month.starts_at, until=month.ends_at)
     usage = _Usage(organization, month, is_kept=month.starts_at >= read_kept_since())
     return Statement(
         month=month,
         opening=opening,
-        kinds=[(kind.label, sums[kind.value]) for kind in LedgerEntry.Kind if kind.value in sums],
+        kinds=[(kind.label, sums[kind]) for kind in LedgerEntry.Kind if kind in sums],
         closing=opening + sum(sums.values()),
         days=sorted(usage.list_by("day"), key=lambda row: row["day"]),
         models=sorted(usage.list_by("model"), key=lambda row: (-row["charge"], row["model"])),
@@ -160,10 +158,6 @@ class _Usage:
         span = ceil_hour(since), ceil_hour(until)
         for (value,), sums in sum_rows(rollups, records, *span, (group,), figures=SUMMED, zone=self.zone).items():
             yield value, sums
-
-
-def _sum(entries: "QuerySet[LedgerEntry]") -> int:
-    return entries.aggregate(total=Sum("amount_nanos"))["total"] or 0
 
 
 def add_up(rows: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from billing import alarms, alerts, budgets, mails, retention, rollups, sweep
+from billing import alarms, alerts, budgets, ledgersums, mails, retention, rollups, sweep
 from billing.books import proofs
 from billing.books.reconcile import reconcile
 from billing.money import format_usd
@@ -83,8 +83,9 @@ def send_mails() -> None:
 
 @shared_task(name="billing.tasks.roll_up")
 def roll_up() -> None:
-    """Sum the usage that came since the last time."""
+    """Sum the usage and the ledger's entries that came since the last time."""
     rollups.roll_up()
+    ledgersums.sum_up()
 
 
 @shared_task(name="billing.tasks.forget_old")

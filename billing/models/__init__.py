@@ -7,7 +7,7 @@ model, provider and upstream are text.
 """
 
 from billing.models.books import Alert, BillLine, ExchangeRate, Proof, ProofSum, ReconcileRun
-from billing.models.core import Heartbeat, Hold, LedgerEntry, Limit, Price
+from billing.models.core import Heartbeat, Hold, LedgerEntry, LedgerSum, Limit, Price
 from billing.models.idempotency import IdempotentAnswer
 from billing.models.payments import PaymentClaim, PaymentEvent, RedeemCode, TopUp
 from billing.models.usage import Mark, ModelSum, RefusalCount, RefusedRequest, Rollup, UsageRecord
@@ -20,6 +20,7 @@ __all__ = [
     "Hold",
     "IdempotentAnswer",
     "LedgerEntry",
+    "LedgerSum",
     "Limit",
     "Mark",
     "ModelSum",

@@ -154,6 +154,23 @@ class LedgerEntry(models.Model):
         return str(self.request or "")
 
 
+class LedgerSum(models.Model):
+    """An organization's entries of one hour and kind, summed; made by ``billing.ledgersums``, from entries alone."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=LedgerEntry.Kind)
+    amount_nanos = models.BigIntegerField()
+    first_entry = models.BigIntegerField()
+    last_entry = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "hour", "kind"], name="one_ledger_sum")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h {self.kind}"
+
+
 class Heartbeat(models.Model):
     """A gateway process that is alive; its open holds are swept when it falls silent."""
 

@@ -26,7 +26,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.keys import build_record  # noqa: E402
 from accounts.models import APIKey, User  # noqa: E402
-from billing import retention, rollups, rows  # noqa: E402
+from billing import ledgersums, retention, rollups, rows  # noqa: E402
 from billing.holds import PriceRecord  # noqa: E402
 from billing.models import Price, UsageRecord  # noqa: E402
 from routing.models import Model  # noqa: E402
@@ -71,7 +71,9 @@ def fill(first: int, count: int, days_ago: int, days: int) -> dict[str, Any]:
 
 def roll_up() -> dict[str, Any]:
     began = time.monotonic()
-    return {"records": rollups.roll_up(), "seconds": time.monotonic() - began}
+    added = rollups.roll_up()
+    ledgersums.sum_up()
+    return {"records": added, "seconds": time.monotonic() - began}
 
 
 def rebuild(days_ago: int, days: int) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def rebuild(days_ago: int, days: int) -> dict[str, Any]:
     began, today = time.monotonic(), timezone.now().date()
     for day in range(days_ago, days_ago + days + 1):
         rollups.rebuild(today - timedelta(days=day))
+    ledgersums.sum_up()
     return {"seconds": time.monotonic() - began}
 
 

@@ -7,6 +7,7 @@ step puts older ones behind them: what a page shows stays the same, what lies un
 import argparse
 import tempfile
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,12 @@ FORGOTTEN = 20_000
 KEPT_DAYS = 400
 OLD_IDS = 10**9
 READINGS = 15
-PAGES = {"dashboard_ms": "/console/", "usage_ms": "/console/usage/", "wallet_ms": "/console/wallet/"}
+PAGES = {
+    "dashboard_ms": "/console/",
+    "usage_ms": "/console/usage/",
+    "wallet_ms": "/console/wallet/",
+    "statement_ms": f"/console/statements/{datetime.now(UTC):%Y-%m}/",
+}
 
 
 def steps(text: str) -> list[int]:
