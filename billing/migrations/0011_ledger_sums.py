@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_management_keys'),
-        ('billing', '0009_tags'),
+        ('billing', '0010_reversal_label'),
     ]
 
     operations = [
