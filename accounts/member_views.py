@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings as site_settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required, login_required
+from django.contrib.auth.decorators import login_required
 from django.core import mail
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -148,7 +148,6 @@ def withdraw(request: MemberRequest, pk: int) -> HttpResponse:
 # --- the person who is invited -----------------------------------------------
 
 
-@login_not_required
 @never_cache
 def show_invitation(request: HttpRequest, secret: str) -> HttpResponse:
     """Tell what an invitation offers; a POST accepts it."""

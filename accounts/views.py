@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from allauth.account.views import EmailVerificationSentView
 from django.conf import settings as site_settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -36,7 +35,6 @@ from smartoken.changes import describe_entry, list_changes
 
 
 @never_cache
-@login_not_required
 def verification_sent(request: HttpRequest) -> HttpResponseBase:
     """Say that a mail is on its way, or show its link where the site sends none."""
     context = {"confirmation_link": request.session.get(CONFIRMATION_LINK, "")}
