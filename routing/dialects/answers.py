@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from billing.settles import Tokens
+from routing.dialects.calls import ToolCalls, as_index, as_text
 from routing.dialects.faults import UpstreamFault, clean_text
 from routing.dialects.meanings import Meaning
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 TEXT_FIELDS = ("content", *REASONING_FIELDS, "refusal")
-MAX_INDEX = 128
 OPEN, CLOSE = "<think>", "</think>"
 
 FINISH_REASONS: dict[str, str] = {
@@ -132,67 +130,6 @@ class ThinkSplitter:
         return (kept, "") if self._state == "inside" else ("", kept)
 
 
-class ToolCalls:
-    """The tool calls of one choice: an index on each piece, id and name once, arguments a text."""
-
-    __slots__ = ("_named", "_seed")
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed
-        self._named: dict[int, bool] = {}
-        """Each call that has begun, and whether its name has come."""
-
-    def repair(self, calls: Any) -> list[dict[str, Any]]:
-        """Return the pieces of a delta as OpenAI sends them."""
-        listed = [calls] if isinstance(calls, dict) else calls if isinstance(calls, list) else []
-        return [self._repair(call, place) for place, call in enumerate(listed) if isinstance(call, dict)]
-
-    def _repair(self, call: dict[str, Any], place: int) -> dict[str, Any]:
-        index = as_index(call.get("index"))
-        if index is None:
-            index = self._guess_index(call, place)
-        function = call.get("function")
-        function = function if isinstance(function, dict) else {}
-        piece: dict[str, Any] = {"index": index}
-        if index not in self._named:
-            self._named[index] = False
-            piece["id"] = as_text(call.get("id")) or f"call_{self._seed}_{index}"
-            piece["type"] = "function"
-            piece["function"] = {"name": ""}
-        name = "" if self._named[index] else as_text(function.get("name"))
-        self._named[index] = self._named[index] or bool(name)
-        named = {"name": name} if name else piece.get("function", {})
-        piece["function"] = {**named, "arguments": as_arguments(function.get("arguments"))}
-        return piece
-
-    def _guess_index(self, call: dict[str, Any], place: int) -> int:
-        """A piece without an index goes on with the last call, unless it has an id of its own."""
-        if self._named and not call.get("id"):
-            return max(self._named)
-        return max(self._named, default=place - 1) + 1
-
-    def __bool__(self) -> bool:
-        return bool(self._named)
-
-
-def as_arguments(arguments: Any) -> str:
-    """Return a call's arguments as the JSON text that OpenAI's are."""
-    if isinstance(arguments, str):
-        return arguments
-    return "" if arguments is None else orjson.dumps(arguments).decode()
-
-
-def as_text(value: Any) -> str:
-    """Return a text as it is, anything else as none."""
-    return value if isinstance(value, str) else ""
-
-
-def as_index(value: Any) -> int | None:
-    """Return a plausible index, None for anything else."""
-    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_INDEX
-    return value if is_one else None
-
-
 class Choice:
     """The state of one choice of an answer."""
 
@@ -247,6 +184,8 @@ class Reader:
         is_last = choice["finish_reason"] is not None
         state.is_finished = state.is_finished or is_last
         choice["delta"] = self._read_delta(delta, state, is_last=is_last)
+        if state.calls:
+            _end_with_calls(choice)
         return choice
 
     def _read_whole_in_stream(self, choice: dict[str, Any], state: Choice) -> dict[str, Any]:
@@ -314,8 +253,11 @@ class Reader:
             message = choice.get("message")
             choice["message"] = self._read_message(message if isinstance(message, dict) else {}, choice)
             self._read_finish(choice)
+            calls = choice["message"].get("tool_calls")
             if choice["finish_reason"] is None:
-                choice["finish_reason"] = "tool_calls" if choice["message"].get("tool_calls") else "stop"
+                choice["finish_reason"] = "tool_calls" if calls else "stop"
+            elif calls:
+                _end_with_calls(choice)
             choice.pop("usage", None)
         return answer
 
@@ -337,6 +279,13 @@ class Reader:
         if self.keeps_reasoning:
             self._keep(message)
         return message
+
+
+def _end_with_calls(choice: dict[str, Any]) -> None:
+    """Say why a choice with tool calls ended: agents go by it whether to run them."""
+    if choice["finish_reason"] == "stop":
+        choice["finish_reason"] = "tool_calls"
+        choice.setdefault("native_finish_reason", "stop")
 
 
 def plain_texts(part: dict[str, Any]) -> None:

@@ -145,6 +145,24 @@ def test_an_answer_without_a_reason_ends_by_what_it_holds(reader):
     assert reader.read_unfinished() == []
 
 
+def test_calls_that_share_an_index_are_told_apart(reader):
+    calls = [{"index": 0, "id": name, "function": {"name": name, "arguments": "{"}} for name in "ab"]
+    rest = {"index": 0, "function": {"arguments": "}"}}
+    again = {"index": 0, "id": "b", "function": {"name": "b", "arguments": ""}}
+    parts = deltas(reader, *(chunk({"tool_calls": [call]}) for call in (*calls, rest, again)))
+    pieces = [part["tool_calls"][0] for part in parts]
+    assert [(piece["index"], piece.get("id")) for piece in pieces] == [(0, "a"), (1, "b"), (1, None), (1, None)]
+
+
+def test_an_answer_with_calls_ends_with_them_whatever_its_provider_says(reader):
+    call = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+    reader.read_chunk(chunk({"tool_calls": [call]}))
+    [last] = reader.read_chunk(chunk({}, "stop"))
+    assert (last["finish_reason"], last["native_finish_reason"]) == ("tool_calls", "stop")
+    whole = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": None, "tool_calls": [call]}}]}
+    assert reader.read_whole(whole)["choices"][0]["finish_reason"] == "tool_calls"
+
+
 def test_a_whole_answer_is_put_right(reader):
     message = {
         "content": "<think>Hm</think>42",
