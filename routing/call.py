@@ -39,6 +39,11 @@ class Call:
         """Whether a provider may work, and bill, for minutes before it says a word."""
         return self.model.thinks or not self.chat.stream
 
+    @property
+    def keeps_reasoning(self) -> bool:
+        """Whether a provider of this model wants back what it thought before it called a tool."""
+        return any(dialects.get(route.upstream.dialect).replays_reasoning for route in self.model.routes)
+
     def likely_input(self, estimator: Estimator) -> int:
         """Return how many tokens the input has, as far as can be guessed."""
         return estimator.likely_input(self.model.slug, self.chat.input_size)

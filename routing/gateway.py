@@ -109,7 +109,7 @@ class Journey:
     async def _recall_reasoning(self) -> None:
         """Find what the client lost of earlier tool turns; it is paid for as input."""
         chat = self._call.chat
-        if lost := find_lost(chat.body["messages"]):
+        if (lost := find_lost(chat.body["messages"])) and self._call.keeps_reasoning:
             chat.reasoning = await self._runtime.reasoning.recall(self._call.key.organization_id, lost)
             chat.input_size += sum(map(text_size, chat.reasoning.values()))
 

@@ -68,7 +68,7 @@ class Progress:
     def open_reader(self, dialect: Dialect) -> Reader:
         """Begin to read what the current route answers."""
         self.reader = dialect.reader(self._call.completion_id)
-        self.reader.keeps_reasoning = self._call.chat.tools > 0
+        self.reader.keeps_reasoning = self._call.chat.tools > 0 and self._call.keeps_reasoning
         return self.reader
 
     def read_whole(self, body: bytes, dialect: Dialect) -> None:

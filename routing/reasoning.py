@@ -7,6 +7,7 @@ encrypted there too, since the next turn may reach another process.
 
 import hashlib
 import logging
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -19,7 +20,9 @@ from routing import cipher
 
 KEPT_SECONDS = 3600
 MAX_BYTES = 32 * 1024 * 1024
-MAX_TEXT_BYTES = 512 * 1024
+MAX_TEXT = 512 * 1024
+ENTRY_BYTES = 400
+"""What an entry costs beside its text: a short one would else cost more than it counts."""
 REDIS_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ class ReasoningMemory:
     async def remember(self, organization_id: int, call_ids: Iterable[str], text: str) -> None:
         """Keep the reasoning before these calls."""
         names = [_name(organization_id, id_) for id_ in call_ids]
-        if not names or not text or len(text) > MAX_TEXT_BYTES:
+        if not names or not text or len(text) > MAX_TEXT:
             return
         for name in names:
             self._store(name, text)
@@ -74,9 +77,11 @@ class ReasoningMemory:
 
     def _store(self, name: str, text: str) -> None:
         self._drop(name)
-        self._texts[name] = (time.monotonic() + KEPT_SECONDS, text)
-        self._size += len(text)
-        while self._size > MAX_BYTES:
+        now = time.monotonic()
+        self._texts[name] = (now + KEPT_SECONDS, text)
+        self._size += _weigh(text)
+        # The first is the oldest, whose hour ends first.
+        while self._size > MAX_BYTES or (self._texts and next(iter(self._texts.values()))[0] < now):
             self._drop(next(iter(self._texts)))
 
     def _find(self, name: str) -> str:
@@ -87,11 +92,16 @@ class ReasoningMemory:
         return text
 
     def _drop(self, name: str) -> None:
-        self._size -= len(self._texts.pop(name, (0.0, ""))[1])
+        if kept := self._texts.pop(name, None):
+            self._size -= _weigh(kept[1])
 
     async def close(self) -> None:
         if self._redis:
             await self._redis.aclose()
+
+
+def _weigh(text: str) -> int:
+    return ENTRY_BYTES + sys.getsizeof(text)
 
 
 def _name(organization_id: int, call_id: str) -> str:

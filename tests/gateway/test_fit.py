@@ -7,6 +7,7 @@ import pytest
 
 from accounts import keys, people
 from routing.models import Route, Upstream
+from routing.runtime import get_runtime
 from tests.gateway.callers import Caller
 from tests.gateway.conftest import Wallet, in_force
 
@@ -148,6 +149,13 @@ def test_it_is_put_back_only_where_the_provider_wants_it(caller, speak, upstream
     caller.chat(tools=TOOLS)
     caller.chat(messages=tool_turn(), tools=TOOLS)
     assert "reasoning_content" not in upstream.requests[-1].body["messages"][1]
+
+
+def test_where_no_provider_wants_it_nothing_is_kept_or_looked_for(caller, speak, monkeypatch):
+    monkeypatch.setattr(get_runtime(), "reasoning", None)
+    speak("openai", "ok-thinking-tools")
+    for stream in (True, False):
+        assert caller.chat(stream=stream, messages=tool_turn(), tools=TOOLS).status == 200
 
 
 def test_nobody_gets_the_reasoning_of_another_organization(caller, speak, upstream, make_stranger):

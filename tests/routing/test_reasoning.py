@@ -29,10 +29,26 @@ def test_it_is_forgotten_after_an_hour(monkeypatch):
 
 def test_the_oldest_makes_way_for_the_newest(monkeypatch):
     memory = ReasoningMemory()
-    monkeypatch.setattr(reasoning, "MAX_BYTES", 10)
+    monkeypatch.setattr(reasoning, "MAX_BYTES", 2 * reasoning._weigh("12345"))
     for name in ("a", "b", "c"):
         run(memory.remember(1, [name], "12345"))
     assert run(memory.recall(1, ["a", "b", "c"])) == {"b": "12345", "c": "12345"}
+
+
+def test_short_texts_take_no_more_memory_than_they_count(monkeypatch):
+    memory = ReasoningMemory()
+    monkeypatch.setattr(reasoning, "MAX_BYTES", 100_000)
+    run(memory.remember(1, map(str, range(1000)), "x"))
+    assert len(memory._texts) < 100_000 / reasoning.ENTRY_BYTES
+
+
+def test_what_is_over_makes_way_without_being_asked_for(monkeypatch):
+    memory = ReasoningMemory()
+    monkeypatch.setattr(reasoning, "KEPT_SECONDS", -1)
+    run(memory.remember(1, ["a"], "Hm"))
+    monkeypatch.setattr(reasoning, "KEPT_SECONDS", 60)
+    run(memory.remember(1, ["b"], "Hm"))
+    assert len(memory._texts) == 1
 
 
 @pytest.mark.skipif("not settings.REDIS_URL", reason="processes share it through Redis")
