@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from routing.client import Client, Headers
+from routing.dialects.base import UpstreamFault
 from routing.progress import Progress
 from routing.rewrite import StreamRewriter
 from routing.upstream import UpstreamAnswer
@@ -29,10 +30,15 @@ class Relay:
 
     async def run(self, answer: UpstreamAnswer) -> None:
         """Send each event on as it comes, until the provider has finished. Raises UpstreamFault."""
-        while read := await answer.read():
-            if await self._pass_on(read):
-                answer.is_done = not self._client.has_left
-                return
+        try:
+            while read := await answer.read():
+                if await self._pass_on(read):
+                    answer.is_done = not self._client.has_left
+                    return
+        except UpstreamFault:
+            # A connection may break behind the last word as it likes.
+            if self._stream.fault or not self._stream.is_complete:
+                raise
         await self._pass_on(None)
 
     async def _pass_on(self, read: bytes | None) -> bool:

@@ -82,6 +82,11 @@ class StreamRewriter:
         """True when the provider has said why it stopped."""
         return bool(self.finish_reason)
 
+    @property
+    def is_complete(self) -> bool:
+        """True when the provider has said why each choice ended: what may still come are counts."""
+        return self._reader.is_finished
+
     def take(self, read: bytes, *, is_delivering: bool = True) -> bytes:
         """Return what to send for one read, cut anywhere. What came before a fault goes out all the same."""
         return self._take_events(lambda: self._splitter.feed(read), is_delivering)
@@ -90,7 +95,7 @@ class StreamRewriter:
         """Return what to send when the body has ended."""
         piece = self._take_events(self._splitter.finish, is_delivering)
         is_torn = self.fault is not None and self.fault.reason == "not_json"
-        if self.has_content and (is_torn or (not self.is_finished and self.fault is None)):
+        if self.has_content and (is_torn or (not self.is_complete and self.fault is None)):
             self.fault = UpstreamFault.broken("cut")
         elif not self.is_finished and self.fault is None:
             self.fault = UpstreamFault.broken("empty")

@@ -159,6 +159,16 @@ class Reader:
         """The whole reasoning, where ``keeps_reasoning`` was set before it came."""
         return "".join(self._reasoning)
 
+    @property
+    def is_finished(self) -> bool:
+        """True when every choice that has begun has said why it ended."""
+        return bool(self._choices) and all(state.is_finished for state in self._choices.values())
+
+    @property
+    def has_said(self) -> bool:
+        """True when content or a tool call has come."""
+        return any(state.has_content for state in self._choices.values())
+
     def _keep(self, part: dict[str, Any]) -> None:
         if isinstance(text := part.get("reasoning_content"), str):
             self._reasoning.append(text)

@@ -1,8 +1,44 @@
 """MiniMax. https://platform.minimax.io/docs/api-reference/"""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking
+from routing.dialects.answers import Reader
+from routing.dialects.base import Address, Dialect, ErrorTable, Meaning, ModelFacts, Thinking, UpstreamFault
+
+FLAGS = ("input_sensitive", "output_sensitive")
+
+
+class FlaggedReader(Reader):
+    """Where a text is found too sensitive, the answer may be empty, with a flag and without an error.
+
+    A flag beside an answer says only that some words were noticed: the answer stands.
+    """
+
+    _flag = ""
+
+    def read_chunk(self, chunk: dict[str, Any]) -> list[dict[str, Any]]:
+        self._flag = self._flag or _find_flag(chunk)
+        choices = super().read_chunk(chunk)
+        if self._flag and any(choice["finish_reason"] for choice in choices) and not self.has_said:
+            raise _filtered(self._flag)
+        return choices
+
+    def read_whole(self, answer: dict[str, Any]) -> dict[str, Any]:
+        whole = super().read_whole(answer)
+        messages = [choice["message"] for choice in whole["choices"]]
+        has_said = any(message.get("content") or message.get("tool_calls") for message in messages)
+        if (flag := _find_flag(whole)) and not has_said:
+            raise _filtered(flag)
+        return whole
+
+
+def _find_flag(answer: Mapping[str, Any]) -> str:
+    return next((name for name in FLAGS if answer.get(name) is True), "")
+
+
+def _filtered(flag: str) -> UpstreamFault:
+    return UpstreamFault.of(Meaning.CONTENT_FILTER, provider_message=flag)
 
 
 def _codes(meaning: Meaning, *codes: int) -> dict[str, Meaning]:
@@ -51,6 +87,9 @@ class MiniMax(Dialect):
             **_codes(Meaning.SERVER_ERROR, 1000, 1001, 1013, 1024, 1033),
         },
     )
+
+    def reader(self, completion_id: str) -> Reader:
+        return FlaggedReader(seed=completion_id[-12:], finish_reasons=self.finish_reasons)
 
     def thinking_of(self, model: str) -> Thinking:
         """M3 can be told not to think; the M2 models always do."""

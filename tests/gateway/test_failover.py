@@ -132,6 +132,20 @@ def test_what_a_provider_counts_without_a_word_is_not_charged_but_stays_for_the_
     assert wallet.spent == 0
 
 
+def test_a_connection_that_breaks_behind_the_last_word_breaks_nothing(caller, add_route, wallet):
+    add_route("break-after-finish")
+    reply = caller.chat(stream=True)
+    assert (reply.content, reply.is_done) == ("Hello from upstream", True)
+    assert (reply.record.status, wallet.spent) == ("completed", 10_500)
+
+
+def test_a_body_that_ends_before_one_of_its_choices_was_cut(caller, add_route):
+    add_route("one-choice-cut")
+    reply = caller.chat(stream=True, n=2)
+    assert reply.error["code"] == "upstream_error"
+    assert outcomes(reply.record) == [("failed", "cut")]
+
+
 def test_every_route_of_a_level_comes_before_the_next_level(caller, add_route, upstream):
     first = [add_route("refuse-500", priority=1).upstream.slug for _ in range(3)]
     second = add_route("ok", priority=2).upstream.slug
