@@ -399,6 +399,14 @@ def said(answer: Answer) -> str:
     return str(answer.body["messages"][-1]["content"])
 
 
+@behaviour("echo-tool")
+async def _echo_tool(answer: Answer) -> None:
+    """Call a tool whose id, name and arguments are what the last message says, and think the same before."""
+    call = {"id": said(answer), "type": "function", "function": {"name": said(answer), "arguments": said(answer)}}
+    message = {"content": None, "reasoning_content": said(answer), "tool_calls": [call]}
+    answer.completion(message, USAGE, "tool_calls")
+
+
 @behaviour("echo-400")
 async def _echo_400(answer: Answer) -> None:
     """Refuse the request and quote it."""
@@ -593,6 +601,23 @@ async def _end_mid_stream(answer: Answer) -> None:
 @behaviour("no-done")
 async def _no_done(answer: Answer) -> None:
     answer.open_stream(TEXT)
+    answer.chunk({}, "stop", USAGE)
+    answer.end()
+
+
+@behaviour("break-after-finish")
+async def _break_after_finish(answer: Answer) -> None:
+    answer.open_stream(TEXT)
+    answer.chunk({}, "stop", USAGE)
+    answer.abort()
+
+
+@behaviour("one-choice-cut")
+async def _one_choice_cut(answer: Answer) -> None:
+    """End the body in the middle of the second of two choices."""
+    answer.head()
+    for index in (0, 1):
+        answer.chunk({"content": f"choice {index}"}, index=index)
     answer.chunk({}, "stop", USAGE)
     answer.end()
 

@@ -41,6 +41,25 @@ def test_a_nul_in_a_text_reaches_the_provider(caller, add_route, upstream):
     assert upstream.requests[0].body["messages"] == messages
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_nul_is_kept_for_an_idempotency_key_and_comes_again(caller, add_route, upstream, stream):
+    add_route("echo")
+    messages = [{"role": "user", "content": "a\0b"}]
+    first, second = [caller.chat({"idempotency-key": "nul"}, messages=messages, stream=stream) for _ in range(2)]
+    assert first.content == second.content == "a\0b"
+    assert second.headers["x-smartoken-replayed"] == "true"
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["echo-400", "echo-tool"])
+def test_a_nul_that_a_provider_says_again_harms_no_record(caller, add_route, behaviour):
+    add_route(behaviour, dialect="deepseek")
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    reply = caller.chat(messages=[{"role": "user", "content": "\0 and words of its own"}], tools=tools)
+    assert reply.record.count_source
+    assert "\0" not in json.dumps(reply.record.attempts)
+
+
 def test_a_nul_in_a_model_name_is_an_unknown_model(caller):
     assert_refused(caller.chat(model="deep\0seek"), "model", "model_not_found", 404)
 

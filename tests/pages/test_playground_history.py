@@ -44,6 +44,12 @@ def test_what_is_kept_comes_back(alice, membership, catalogue):
     assert history.load(membership=membership, conversation_id=uuid.UUID(id)) == said()
 
 
+def test_a_nul_in_a_text_is_kept_like_any_character(alice, membership, catalogue):
+    id = save(alice, said("a\0b", "c\0d"))
+    assert read(alice)
+    assert history.load(membership=membership, conversation_id=uuid.UUID(id)) == said("a\0b", "c\0d")
+
+
 def test_it_grows_in_its_place(alice, membership):
     id = save(alice, said())
     assert save(alice, said(answer="Very deep."), id) == id
