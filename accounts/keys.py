@@ -314,6 +314,10 @@ class KeyCache:
         entry = self._known.get(digest_secret(secret))
         return entry.record if entry and self._is_current(entry) else None
 
+    def has_met(self, secret: str) -> bool:
+        """Tell whether this secret was a key's when it was last looked up, however long ago."""
+        return digest_secret(secret) in self._known
+
     async def find(self, secret: str) -> KeyRecord | None:
         """Return the key with this secret, or None. Raises DatabaseError when it can't be read."""
         if not is_well_formed(secret):

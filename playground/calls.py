@@ -12,6 +12,7 @@ from accounts.middleware import MemberRequest, membership_required
 from playground.bodies import SENT, read_body
 from playground.samples import LANGUAGES, Sample, color, name_key
 from routing.errors import GatewayError
+from routing.models import Family
 from routing.requests import parse_chat
 
 IMAGE = "data:image/jpeg;base64,YOUR_IMAGE"
@@ -26,7 +27,8 @@ def show_call(request: MemberRequest) -> HttpResponse:
         asked = parse_chat(read_body(request)).body
     except GatewayError as error:
         return JsonResponse({"problem": error.message}, status=error.status)
-    samples = render_samples(asked, key=name_key(request.membership))
+    family = Family.objects.filter(models__slug=str(asked.get("model"))).values_list("slug", flat=True).first()
+    samples = render_samples(asked, key=name_key(request.membership, family=family or ""))
     return JsonResponse({sample.language: sample.html for sample in samples})
 
 

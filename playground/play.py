@@ -73,9 +73,9 @@ def show(request: MemberRequest) -> HttpResponse:
         **asdict(standing),
     }
     if choices:
-        first = (chosen or choices)[0].model.slug
-        base_url = settings.SMARTOKEN_URL
-        context["samples"] = render_samples(model=first, base_url=base_url, key=name_key(request.membership))
+        first = (chosen or choices)[0].model
+        key = name_key(request.membership, family=first.family.slug)
+        context["samples"] = render_samples(model=first.slug, base_url=settings.SMARTOKEN_URL, key=key)
     return render(request, "playground/playground.html", context)
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Q
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
@@ -21,6 +23,7 @@ LANGUAGES = (
     ("python", "Python", "python.py", "python"),
     ("typescript", "TypeScript", "typescript.ts", "typescript"),
 )
+MOST_KEYS = 50
 PREVIEW_TOKENS = (120, 310)
 """Input and output tokens of the preview: enough that its cost needs no exponent."""
 
@@ -54,13 +57,18 @@ def render_call(call: str, *, model: str, base_url: str, key: str = PLACEHOLDER)
     ]
 
 
-def name_key(membership: Membership | None) -> str:
-    """Return what stands for the key in samples: the beginning of the reader's newest, where there is one."""
+def name_key(membership: Membership | None, *, family: str = "") -> str:
+    """Return what stands for the key in samples: the beginning of the reader's newest that may call this family.
+
+    ``family`` is its slug; without one, of the newest that may call every family, else of the newest.
+    """
     if membership is None:
         return PLACEHOLDER
-    usable = APIKey.objects.visible_to(membership).filter(kind=APIKey.Kind.STANDARD, revoked_at=None)
-    key = usable.order_by("-pk").only("prefix").first()
-    return f"{key.prefix}…{PLACEHOLDER}" if key else PLACEHOLDER
+    in_force = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    own = APIKey.objects.filter(in_force, organization=membership.organization_id, created_by=membership.user_id)
+    keys = list(own.filter(kind=APIKey.Kind.STANDARD).order_by("-pk").only("prefix", "families")[:MOST_KEYS])
+    fitting = [key for key in keys if not key.families or family in key.families] or ([] if family else keys)
+    return f"{fitting[0].prefix}…{PLACEHOLDER}" if fitting else PLACEHOLDER
 
 
 def _render(name: str, label: str, file: str, lexer: str, values: dict[str, str]) -> Sample:

@@ -38,7 +38,7 @@ def model_page(request: HttpRequest, slug: str) -> HttpResponse:
     row = next((row for row in rows if row.family.slug == slug), None)
     if row is None:
         raise Http404(f"There is no model family {slug!r}.")
-    key = name_key(getattr(request, "membership", None))
+    key = name_key(getattr(request, "membership", None), family=slug)
     context = _page_context(row, rows) | _calls(row, key)
     if request.user.is_staff:
         context["pool"] = Pool.objects.filter(model=row.model).first()

@@ -292,7 +292,8 @@ async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
 async def _look_up(secret: str, exchange: Exchange, runtime: Runtime) -> KeyRecord:
     """Return the key of a secret that memory does not hold; whoever only guesses is stopped. Raises GatewayError."""
     address = client_address(exchange.scope, exchange.headers)
-    if runtime.rates.is_guessing(address):
+    # Whoever shares an address with a guesser goes on with the key that worked before.
+    if runtime.rates.is_guessing(address) and not runtime.keys.has_met(secret):
         problem = "Too many wrong API keys came from your address; wait a minute."
         raise GatewayError("rate_limit_exceeded", problem, details={"limit_source": "wrong_keys"}, retry_after=60)
     key = await runtime.keys.find(secret)

@@ -33,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
         context["samples"] = render_samples(
             model=row.model.slug,
             base_url=settings.SMARTOKEN_URL,
-            key=name_key(getattr(request, "membership", None)),
+            key=name_key(getattr(request, "membership", None), family=row.family.slug),
         )
     return render(request, "smartoken/home.html", context)
 

@@ -63,6 +63,15 @@ def test_whoever_guesses_keys_is_stopped(stranger, caller, fresh_rates):
     assert caller.get("/v1/models").status == 200  # a known key from the same address goes on
 
 
+def test_a_key_not_heard_of_for_a_while_goes_on_beside_a_guesser(stranger, caller, fresh_rates, monkeypatch):
+    assert caller.get("/v1/models").status == 200
+    monkeypatch.setattr(get_runtime().keys, "_is_current", lambda entry: False)
+    for _ in range(ratelimit.GUESSES.amount):
+        fresh_rates.note_guess("127.0.0.1")
+    assert stranger.request("GET", "/v1/models", {"authorization": "Bearer nonsense"}).status == 429
+    assert caller.get("/v1/models").status == 200
+
+
 @pytest.mark.parametrize(
     ("first", "second", "is_one"),
     [

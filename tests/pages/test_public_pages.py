@@ -15,7 +15,7 @@ from django.utils.html import strip_tags
 from django.views.defaults import server_error
 
 from accounts import keys
-from accounts.models import Membership
+from accounts.models import Membership, User
 from billing import pricing
 from billing.models import ModelSum
 from billing.sums import floor_hour
@@ -259,6 +259,19 @@ def test_samples_begin_with_the_readers_own_key(alice, catalogue):
     member = Membership.objects.get(user__email="alice@example.com")
     key, _ = keys.create_key(organization=member.organization, created_by=member.user, name="mine")
     assert f"{key.prefix}…YOUR_SMARTOKEN_KEY" in read(alice, "/models/yi/")
+
+
+def test_samples_never_begin_with_a_key_that_could_not_run_them(alice, catalogue):
+    member = Membership.objects.get(user__email="alice@example.com")
+    whole, _ = keys.create_key(organization=member.organization, created_by=member.user, name="whole")
+    keys.create_key(organization=member.organization, created_by=member.user, name="one", families=["kimi"])
+    carol = User.objects.create_user("carol@example.com")
+    Membership.objects.create(user=carol, organization=member.organization)
+    keys.create_key(organization=member.organization, created_by=carol, name="another's")
+    gone, _ = keys.create_key(organization=member.organization, created_by=member.user, name="gone")
+    keys.update_key(key=gone, expires_at=timezone.now() - timedelta(days=1))
+    for path in ("/models/yi/", "/", "/playground/"):
+        assert f"{whole.prefix}…YOUR_SMARTOKEN_KEY" in read(alice, path)
 
 
 def test_questions_are_marked_up_as_such(client, catalogue):
