@@ -69,9 +69,14 @@ class Ending:
         return cls(Status.FAILED, error.status, EndedBy.GATEWAY, error)
 
     @classmethod
-    def failed(cls, fault: UpstreamFault, *, parameters: Collection[str] = ()) -> "Ending":
-        """``parameters`` are the names in the client's body: a refusal names the one that it is about."""
+    def failed(cls, fault: UpstreamFault, *, parameters: Collection[str] = (), is_cut: bool = False) -> "Ending":
+        """``parameters`` are the names in the client's body: a refusal names the one that it is about.
+
+        ``is_cut``: a part of the answer was delivered.
+        """
         text, param = explain_fault(fault, parameters)
+        if is_cut and fault.code == "upstream_error":
+            text = "The answer broke off at the model's provider; what came of it is delivered and charged."
         error = GatewayError(fault.code, text, param, retry_after=fault.retry_after)
         return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)
 

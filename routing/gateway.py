@@ -158,7 +158,7 @@ class Journey:
             self._progress.note_fault(began_at, fault)
             self._runtime.health.note_fault(route, fault, began_at=began_at)
             way.note_fault(route, fault, has_content=self._progress.has_content)
-        return Ending.failed(way.fault, parameters=self._call.chat.body)
+        return Ending.failed(way.fault, parameters=self._call.chat.body, is_cut=self._progress.has_content)
 
     def _remember_reasoning(self) -> None:
         reader = self._progress.reader

@@ -12,6 +12,9 @@ from routing.extras import refuse_extras
 MAX_CHOICES = 8
 LIMIT_PARAMETERS = ("max_completion_tokens", "max_tokens")
 
+SEEN = ("image_url", "video_url")
+"""Parts of a message for which a model must see."""
+
 TYPES: dict[str, tuple[type, ...]] = {
     "stream": (bool,),
     "stream_options": (dict,),
@@ -130,8 +133,8 @@ def _count_images(messages: list[dict[str, Any]]) -> tuple[int, int]:
     for message in messages:
         content = message.get("content")
         for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and part.get("type") == "image_url":
-                source = part.get("image_url")
+            if isinstance(part, dict) and (kind := part.get("type")) in SEEN:
+                source = part.get(kind)
                 url = source.get("url") if isinstance(source, dict) else source
                 images += 1
                 payload += estimates.text_size(url) if str(url).startswith("data:") else 0

@@ -13,6 +13,15 @@ from routing.snapshot import ModelRecord, RouteRecord
 RESTING = frozenset({"cooldown", "credential_set_aside"})
 """Reasons that pass by themselves, or by the operator's hand: the request is not at fault."""
 
+LACKING = {
+    "no_tools": ("tools", "tools"),
+    "no_images": ("images", "messages"),
+    "no_json_mode": ("JSON mode", "response_format"),
+    "answer_too_long": ("so long an answer", "max_tokens"),
+    "context_too_long": ("so long a request", "messages"),
+}
+"""Reasons that lie in the request: what no route takes, and the parameter that asks for it."""
+
 
 class KnowsHealth(Protocol):
     def reason_against(self, route: RouteRecord) -> str: ...
@@ -36,9 +45,10 @@ class Selection:
         reasons = {skipped.reason for skipped in self.skipped}
         if not reasons or reasons & RESTING:
             return GatewayError("no_healthy_route", retry_after=5)
-        lacking = ", ".join(sorted(reasons))
-        problem = f"No route of {model.slug} on this site can carry this request: {lacking}."
-        return GatewayError("invalid_request", problem)
+        lacking, params = zip(*(LACKING[reason] for reason in sorted(reasons)), strict=True)
+        together = f"{' and '.join(lacking)} together" if len(lacking) > 1 else lacking[0]
+        param = params[0] if len(params) == 1 else None
+        return GatewayError("invalid_request", f"No route of {model.slug} on this site takes {together}.", param)
 
 
 def select_routes(

@@ -133,6 +133,8 @@ def test_a_parameter_that_is_null_is_as_good_as_none(caller, add_route, name):
         ("plugins", [{"id": "web"}], "plugins"),
         ("models", ["dearer"], "models"),
         ("best_of", 8, "best_of"),
+        ("audio", {"voice": "a", "format": "wav"}, "audio"),
+        ("modalities", ["text", "audio"], "modalities"),
         ("service_tier", "priority", "service_tier"),
         ("service_tier", {}, "service_tier"),
         ("tools", [{"type": "web_search"}], "tools[0]"),
@@ -143,9 +145,23 @@ def test_what_costs_beyond_tokens_is_refused(caller, name, value, param):
     assert_refused(caller.chat(**{name: value}), param, "unsupported_parameter")
 
 
+@pytest.mark.parametrize(("name", "new"), [("functions", "tools"), ("function_call", "tool_choice")])
+def test_an_old_form_that_providers_pass_over_is_refused(caller, name, new):
+    reply = caller.chat(**{name: [{"name": "f"}]})
+    assert_refused(reply, name, "unsupported_parameter")
+    assert f"send `{new}`" in reply.error["message"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("enable_search", False), ("web_search", {"enable": False}), ("plugins", []), ("best_of", 1), ("models", None)],
+    [
+        ("enable_search", False),
+        ("web_search", {"enable": False}),
+        ("plugins", []),
+        ("best_of", 1),
+        ("models", None),
+        ("modalities", ["text"]),
+    ],
 )
 def test_what_could_cost_beyond_tokens_but_is_off_passes(caller, add_route, name, value):
     add_route("ok")

@@ -117,6 +117,7 @@ def test_a_break_behind_content_is_a_typed_error_and_no_failover(caller, add_rou
     reply = caller.chat(stream=True)
     assert reply.status == 200
     assert (reply.error["code"], reply.error["status"]) == ("upstream_error", 502)
+    assert reply.error["message"].startswith("The answer broke off")
     assert "[DONE]" not in reply.datas
     assert len(upstream.requests) == 1
     record = reply.record
@@ -197,12 +198,16 @@ def test_a_route_that_lacks_something_is_skipped_with_its_reason(caller, add_rou
     assert record.upstream == able.upstream.slug
 
 
-def test_a_request_that_no_route_can_carry_says_what_is_lacking(caller, add_route):
+@pytest.mark.parametrize("kind", ["image_url", "video_url"])
+def test_a_request_that_no_route_can_carry_says_what_is_lacking(caller, add_route, kind):
     add_route("ok", images=False)
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    image = {"type": kind, kind: {"url": "https://example.com/a"}}
     reply = caller.chat(messages=[{"role": "user", "content": [image]}])
     assert (reply.status, reply.error["code"]) == (400, "invalid_request")
-    assert "no_images" in reply.error["message"]
+    assert (reply.error["message"], reply.error["param"]) == (
+        "No route of deepseek on this site takes images.",
+        "messages",
+    )
 
 
 def test_a_resting_route_beside_one_that_misfits_may_be_back_soon(caller, add_route):
