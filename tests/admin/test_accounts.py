@@ -3,7 +3,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from accounts import keys
+from accounts import keys, management_keys
 from accounts.members import find_membership
 from accounts.models import APIKey, AuditEntry, Invitation, Membership, Organization, User
 
@@ -26,6 +26,15 @@ def test_a_key_shows_neither_secret_nor_digest(root, key):
     assert key.prefix in page
     assert key.secret not in page
     assert bytes(key.digest).hex() not in page
+
+
+def test_a_management_key_is_looked_at_and_found_but_not_its_secret(root, member):
+    made, secret = management_keys.create(organization=member.organization, created_by=member.user, name="Rotation")
+    shown = root.get(reverse("admin:accounts_managementkey_change", args=[made.pk])).content.decode()
+    assert made.prefix in shown and secret not in shown and bytes(made.digest).hex() not in shown
+    for term in (secret, "dev@example.com", str(member.organization_id)):
+        assert "Rotation" in root.get(reverse("admin:accounts_managementkey_changelist"), {"q": term}).content.decode()
+    assert root.get(reverse("admin:accounts_managementkey_add")).status_code == 403
 
 
 def test_a_pasted_key_is_found_by_its_beginning(root, key):

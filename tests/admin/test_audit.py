@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from accounts.admin import InvitationAdmin, OrganizationAdmin
+from accounts.admin.people import InvitationAdmin, OrganizationAdmin
 from accounts.models import AuditEntry, Invitation, Membership, User
 from billing.admin import PriceAdmin
 from billing.books.admin import ExchangeRateAdmin

@@ -1,4 +1,4 @@
-"""People, organizations, keys and invitations."""
+"""People, organizations and invitations."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,24 +10,23 @@ from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import keys, members
-from accounts.models import APIKey, AuditEntry, Invitation, Membership, Organization, User
+from accounts import members
+from accounts.models import APIKey, Invitation, ManagementKey, Membership, Organization, User
 from billing import ledger, money
 from billing.models import LedgerEntry, Limit, UsageRecord
 from smartoken import movements
-from smartoken.admin import ReadOnlyAdmin, RowAdmin, created_at, link_to, link_to_list, show_form
-from smartoken.changes import list_changes
+from smartoken.admin import RowAdmin, link_to_list, show_form
 from smartoken.movements import Movement, move_money
 
 INVITATION_DAYS = 7
@@ -163,7 +162,13 @@ class OrganizationAdmin(RowAdmin):
 
     @display(description="belongs to it")
     def rows(self, row: Organization) -> SafeString:
-        tables = ((APIKey, "API keys"), (UsageRecord, "usage"), (LedgerEntry, "ledger"), (Limit, "limits"))
+        tables = (
+            (APIKey, "API keys"),
+            (ManagementKey, "management keys"),
+            (UsageRecord, "usage"),
+            (LedgerEntry, "ledger"),
+            (Limit, "limits"),
+        )
         links = [link_to_list(model, text, organization__id__exact=row.pk) for model, text in tables]
         return format_html_join(" · ", "{}", ((link,) for link in links))
 
@@ -220,87 +225,6 @@ class OrganizationAdmin(RowAdmin):
         )
 
 
-@admin.register(APIKey)
-class APIKeyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "prefix", "organization", "created_by", "kind", "state", "created_at")
-    list_select_related = ("organization", "created_by")
-    ordering = ("-pk",)
-    search_help_text = "The beginning of a key, an organization's number or a whole e-mail address"
-    search_fields = ("pk",)
-    readonly_fields = fields = (
-        "name",
-        "prefix",
-        "kind",
-        "state",
-        "owner",
-        "created_by",
-        "family_names",
-        "daily_budget",
-        "monthly_budget",
-        "requests_per_minute",
-        "addresses",
-        "may_see_wallet",
-        "expires_at",
-        "revoked_at",
-        "previous_prefix",
-        "previous_until",
-        "created_at",
-        "rows",
-    )
-    actions_detail: Any = ("revoke",)
-
-    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if term.isdecimal():
-            return queryset.filter(organization=int(term[:18]))
-        if "@" in term:
-            return queryset.filter(created_by__email=term.lower())
-        # Somebody may paste a whole key: only what is stored of it is looked at.
-        return queryset.filter(prefix=term[: len(keys.PREFIX) + 4])
-
-    def has_revoke_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return request.user.has_perm("accounts.change_apikey")
-
-    @display(description="organization")
-    def owner(self, row: APIKey) -> str:
-        return link_to(row.organization)
-
-    @display(description="families")
-    def family_names(self, row: APIKey) -> str:
-        return ", ".join(row.families) or "all"
-
-    @display(description="allowed addresses")
-    def addresses(self, row: APIKey) -> str:
-        return ", ".join(row.allowed_addresses) or "all"
-
-    def daily_budget(self, row: APIKey) -> str:
-        return "none" if row.daily_budget_nanos is None else money.format_exact(row.daily_budget_nanos)
-
-    def monthly_budget(self, row: APIKey) -> str:
-        return "none" if row.monthly_budget_nanos is None else money.format_exact(row.monthly_budget_nanos)
-
-    @display(description="belongs to it")
-    def rows(self, row: APIKey) -> SafeString:
-        links = [link_to_list(model, text, key__id__exact=row.pk) for model, text in KEY_TABLES]
-        return format_html_join(" · ", "{}", ((link,) for link in links))
-
-    @action(description="Revoke", url_path="revoke", permissions=["revoke"], icon="block")
-    def revoke(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """End the key for good: a question on GET, the deed on POST."""
-        key = self.get_object(request, str(object_id))
-        if key is None:
-            raise Http404
-        if request.method != "POST":
-            fact = "The key stops working within a second, for good. Answers that are running are cut."
-            return show_form(self, request, key, forms.Form(), title="Revoke key", submit="Revoke", fact=fact)
-        keys.revoke_key(key=key, actor=request.user.get_username())
-        self.log_change(request, key, "Revoked.")
-        messages.success(request, f"{key} is revoked.")
-        return redirect("admin:accounts_apikey_change", object_id)
-
-
-KEY_TABLES = ((UsageRecord, "usage"), (Limit, "budget windows"))
-
-
 class InvitationForm(forms.ModelForm):
     """An invitation to sign up: one for an address."""
 
@@ -327,62 +251,3 @@ class InvitationAdmin(RowAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"expires_at": timezone.now() + timedelta(days=INVITATION_DAYS)}
-
-
-class ActionFilter(admin.SimpleListFilter):
-    """Entries about one kind of row."""
-
-    title = "about"
-    parameter_name = "about"
-    names: ClassVar = {
-        "key": "API keys",
-        "organization": "organizations",
-        "member": "members",
-        "invitation": "invitations",
-        "user": "people",
-        "ledger": "money",
-        "code": "redeem codes",
-        "price": "prices",
-        "rate": "exchange rates",
-        "model": "models",
-        "alias": "aliases",
-        "pool": "pools",
-        "route": "routes",
-        "upstream": "upstreams",
-        "provider": "providers",
-        "family": "families",
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(self.names.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        name = self.value()
-        return queryset.filter(action__startswith=f"{name}.") if name in self.names else queryset
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
-    ordering = ("-pk",)
-    sortable_by = ()
-    list_display = (created_at, "actor", "action", "target", "organization")
-    list_select_related = ("organization",)
-    list_filter = (ActionFilter,)
-    search_fields = ("pk",)
-    search_help_text = "An organization's number, or the beginning of who changed something"
-    fields = ("created_at", "actor", "action", "target", "owner", "changes")
-
-    def find(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        if term.isdecimal():
-            return queryset.filter(organization=int(term[:18]))
-        return queryset.filter(actor__istartswith=term)
-
-    @display(description="organization")
-    def owner(self, row: AuditEntry) -> str:
-        return link_to(row.organization)
-
-    def changes(self, row: AuditEntry) -> SafeString:
-        lines = ((change.name, change.before or "–", change.after or "–") for change in list_changes(row))
-        table = format_html_join("", '<tr><td class="pr-6">{}</td><td class="pr-6">{}</td><td>{}</td></tr>', lines)
-        heads = '<tr><th class="pr-6">value</th><th class="pr-6">before</th><th>after</th></tr>'
-        return format_html('<table class="text-left">{}{}</table>', SafeString(heads), table)
