@@ -172,7 +172,7 @@ class LedgerEntryAdmin(MoneyAdmin):
 
 @admin.register(Hold)
 class HoldAdmin(MoneyAdmin):
-    ordering = ("-started_at",)
+    ordering = ("-pk",)  # an id begins with the time
     sortable_by = ()
     list_display = ("started_at", "state", "organization", "model", show_usd("amount", "held"), "deadline_at", "id")
     list_select_related = ("organization",)
