@@ -195,13 +195,17 @@ class Batcher:
             groups.setdefault(job.handler, []).append(job)
         if self._run_joined(groups):
             return
+        is_contended = False
         for handler, jobs in groups.items():
+            for job in jobs:  # a locked row is waited for once, and not by each kind anew
+                job.is_contended = job.is_contended or is_contended
             try:
                 self._run_jobs(handler, jobs)
             except Exception as error:
                 logger.exception("ledger batch: %s", type(error).__name__)
                 kept = self._carried + self._deferred
                 self._refuse([job for job in jobs if not job.is_ended and job not in kept], error)
+            is_contended = is_contended or any(job.is_contended for job in jobs)
 
     def _run_joined(self, groups: Mapping[Handler, list[Job]]) -> bool:
         """Run jobs of several kinds in one transaction; False where nothing was written: each kind goes by itself."""
@@ -211,10 +215,13 @@ class Batcher:
         try:
             results = self._join({handler: [job.item for job in jobs] for handler, jobs in groups.items()})
         except Exception as error:
-            if not isinstance(error, CONNECTION_ERRORS) or classify(error) != "lost":
-                return False
-            self._carry_lost(list(chain(*groups.values())), error)
-            return True
+            jobs = list(chain(*groups.values()))
+            trouble = classify(error) if isinstance(error, CONNECTION_ERRORS) else "poison"
+            if trouble == "lost":
+                self._carry_lost(jobs, error)
+            for job in jobs:
+                job.is_contended = trouble == "locked"
+            return trouble == "lost"
         for handler, jobs in groups.items():
             if results:
                 self._finish(jobs, results[handler])

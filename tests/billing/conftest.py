@@ -128,6 +128,15 @@ def run(batcher: Batcher, handler: Callable[..., Any], items: Sequence[Any]) -> 
 
 def run_mixed(batcher: Batcher, jobs: Sequence[tuple[Callable[..., Any], Any]]) -> list[Any]:
     """Return the results of these (handler, item), which the thread finds together and takes as one batch."""
+
+    async def submit() -> list[Any]:
+        return await asyncio.gather(*submit_together(batcher, jobs))
+
+    return asyncio.run(submit())
+
+
+def submit_together(batcher: Batcher, jobs: Sequence[tuple[Callable[..., Any], Any]]) -> list[asyncio.Future[Any]]:
+    """Return the futures of these (handler, item), which the thread finds together."""
     is_held, gate = threading.Event(), threading.Event()
 
     def hold(items: Sequence[Any], **_: Any) -> Sequence[Any]:
@@ -135,11 +144,8 @@ def run_mixed(batcher: Batcher, jobs: Sequence[tuple[Callable[..., Any], Any]]) 
         gate.wait(10)
         return items
 
-    async def submit() -> list[Any]:
-        batcher.submit(hold, None)
-        is_held.wait(10)
-        futures = [batcher.submit(handler, item) for handler, item in jobs]
-        gate.set()
-        return await asyncio.gather(*futures)
-
-    return asyncio.run(submit())
+    batcher.submit(hold, None)
+    is_held.wait(10)
+    futures = [batcher.submit(handler, item) for handler, item in jobs]
+    gate.set()
+    return futures

@@ -11,13 +11,14 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import APIKey, Organization
+from billing import batcher as module
 from billing import budgets, ledger, locks, proof, rows, sweep
 from billing.batcher import MAX_BATCH, Batcher
 from billing.holds import DEFERRED, Admission, Admissions, HoldRequest
 from billing.models import Hold, Limit
 from billing.settles import Outcome, Settlement, Tokens, settle_batch
-from billing.threads import _write_checkpoints
-from tests.billing.conftest import settle, wallet_of
+from billing.threads import LedgerThreads, _write_checkpoints
+from tests.billing.conftest import settle, submit_together, wallet_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -84,6 +85,7 @@ def edit_budget(key: Any) -> None:
     budgets.update_key(key=APIKey.objects.get(pk=key.id), daily_budget_nanos=10**9)
 
 
+TOKENS = Tokens(input=10, output=10)
 LOCKS = [lock_wallet, lock_windows, grant_credit, edit_budget]
 
 
@@ -104,6 +106,38 @@ def test_settles_of_other_wallets_are_answered(batcher, make_key, ask, lock) -> 
     mine, *others = settlements([ask(locked), ask(free), ask(free)])
     outcomes = serve_beside(batcher, settle_batch, [mine], others, lambda: lock(locked))
     assert all(isinstance(outcome, Outcome) for outcome in outcomes)
+    assert proof.check_books().differences == {}
+
+
+@pytest.fixture
+def waits(monkeypatch) -> list[str]:
+    """What the batcher met while it waited for a row."""
+    met: list[str] = []
+    classify = module.classify
+
+    def note(error: Exception) -> str:
+        met.append(classify(error))
+        return met[-1]
+
+    monkeypatch.setattr(module, "classify", note)
+    return met
+
+
+@pytest.mark.parametrize("is_joined", [True, False])
+def test_a_locked_wallet_is_waited_for_once_by_holds_and_settles(batcher, make_key, ask, waits, is_joined) -> None:
+    locked, free, threads = make_key(), make_key(), LedgerThreads()
+    batcher._join, admit_batch = threads._join if is_joined else None, threads._admissions.admit_batch
+    mine, other = (settle(admission, TOKENS) for admission in admit_batch([ask(locked), ask(free)]))
+    jobs = [(settle_batch, other), (admit_batch, ask(free)), (settle_batch, mine), (admit_batch, ask(locked))]
+
+    async def run() -> list[Any]:
+        with holding(lambda: lock_wallet(locked)):
+            futures = submit_together(batcher, jobs)
+            await asyncio.gather(*futures[:2])
+            assert waits == ["locked"]
+        return await asyncio.gather(*futures)
+
+    assert [type(result) for result in asyncio.run(run())] == [Outcome, Admission] * 2
     assert proof.check_books().differences == {}
 
 
