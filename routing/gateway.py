@@ -99,6 +99,7 @@ class Journey:
             await replay(decision, recorder=self._recorder, reader=runtime.reader)
             return
         self._admission = decision
+        self._progress.likely_input = likely_input
         self._progress.note_skipped(chosen.skipped)
         self._task = asyncio.current_task()
         runtime.journeys.add(self)

@@ -43,6 +43,8 @@ class Progress:
         self.provider_request_id = ""
         self.is_opened = False
         """True once the upstream has answered with the head of an answer."""
+        self.likely_input = 0
+        """Tokens, as far as can be guessed."""
         self.output_limit = 0
         """What the current route may answer with, in tokens per choice."""
         self.dropped: list[str] = []
@@ -185,5 +187,18 @@ class Progress:
         self.note_attempt(began_at, "skipped" if fault.reason == "busy" else "failed", fault.reason)
         words = drop_echo(fault.provider_message, self._call.chat.body)
         self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=words)
-        if fault.reason == "first_byte":
-            self.attempts[-1]["cost"] = "unknown"  # what it went on to think or say is billed all the same
+        if fault.was_sent and (fault.status is None or self.delivered_size):
+            self.attempts[-1].update(self._describe_lost_cost())
+
+    def _describe_lost_cost(self) -> dict[str, str]:
+        """Return what a provider that was at work may bill for an attempt that came to nothing.
+
+        Where it counted nothing, that is the input at least; what it thought nobody knows.
+        """
+        assert self.route
+        if not self.route.cost:
+            return {"cost": "unknown"}
+        tokens = self.usage.tokens if self.usage else Tokens(input=self.likely_input)
+        cost = self.describe_cost(tokens)
+        source = "provider" if self.usage else "estimate"
+        return {"cost": f"{cost['cost'].normalize():f}", "cost_currency": cost["cost_currency"], "cost_source": source}

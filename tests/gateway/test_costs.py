@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing import costs
+from routing.models import Upstream
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import Wallet, in_force
 
@@ -59,6 +60,32 @@ def test_what_the_provider_counts_costs_although_nothing_was_delivered_or_charge
     add_route("counted-then-broken", **ASKED)
     record = caller.chat(stream=True).record
     assert (record.charge_nanos, record.cost_nanos) == (0, (12 * 2 + 3 * 8) * 1000)
+
+
+def test_a_slow_upstream_that_was_left_costs_its_input_at_least(caller, add_route):
+    slow = add_route("silent", priority=1, cost_currency="CNY", **ASKED)
+    add_route("ok", priority=2, **ASKED)
+    Upstream.objects.filter(pk=slow.upstream_id).update(first_byte_seconds=1)
+    in_force()
+    record = caller.chat(stream=True, messages=[{"role": "user", "content": "word " * 1000}]).record
+    left = record.attempts[0]
+    assert (left["reason"], left["cost_currency"], left["cost_source"]) == ("first_byte", "CNY", "estimate")
+    assert Decimal("0.001") < Decimal(left["cost"]) < Decimal("0.01")
+    assert (record.cost_currency, record.cost_nanos) == ("USD", 48_000)
+
+
+def test_an_attempt_that_was_counted_and_failed_costs_what_was_counted(caller, add_route):
+    add_route("counted-then-broken", priority=1, **ASKED)
+    add_route("ok", priority=2)
+    lost = caller.chat(stream=True).record.attempts[0]
+    assert (lost["cost"], lost["cost_currency"], lost["cost_source"]) == ("0.000048", "USD", "provider")
+
+
+@pytest.mark.parametrize(("behaviour", "may_cost"), [("break-at-once", True), ("refuse-500", False)])
+def test_only_an_attempt_at_which_a_provider_may_have_worked_costs(caller, add_route, behaviour, may_cost):
+    add_route(behaviour, priority=1, **ASKED)
+    add_route("ok", priority=2)
+    assert ("cost" in caller.chat().record.attempts[0]) is may_cost
 
 
 def test_a_checkpoint_remembers_what_the_provider_asks(caller, add_route, upstream):
