@@ -10,6 +10,7 @@ from billing.settles import Tokens
 from routing.call import Call
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
+from routing.dialects.json_output import unfence
 from routing.echoes import drop_echo
 from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
@@ -76,6 +77,8 @@ class Progress:
     def read_whole(self, body: bytes, dialect: Dialect) -> None:
         """Read what the current route answered in one piece. Raises UpstreamFault."""
         whole = dialect.read_answer(body, self.open_reader(dialect))
+        for choice in whole["choices"] if self._call.chat.wants_json else ():
+            choice["message"]["content"] = unfence(choice["message"].get("content"))
         self.whole, self._whole_usage = whole, dialect.read_usage(whole)
         self._whole_size = sum(message_size(choice.get("message")) for choice in whole["choices"])
 

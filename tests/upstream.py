@@ -317,6 +317,11 @@ async def _ok_json(answer: Answer) -> None:
     answer.say(['{"city": ', '"Wuhan"}'])
 
 
+@behaviour("ok-fenced-json")
+async def _ok_fenced_json(answer: Answer) -> None:
+    answer.say(["```json\n", '{"city": "Wuhan"}', "\n```"])
+
+
 @behaviour("ok-thinking-tools")
 async def _ok_thinking_tools(answer: Answer) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}

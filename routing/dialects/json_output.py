@@ -8,6 +8,7 @@ import orjson
 from routing.dialects.messages import add_instruction, mention
 from routing.errors import GatewayError
 
+FENCE = "```"
 JSON_WORD = "Answer in JSON."
 INSTRUCTION = (
     "Answer with one JSON object and nothing else: no Markdown, no comment. It must be valid under this JSON schema:\n"
@@ -46,6 +47,18 @@ def read_schema(body: dict[str, Any]) -> Any:
         name = "response_format.json_schema.schema"
         raise GatewayError("invalid_request", f"`{name}` must be a JSON schema.", name) from None
     return schema
+
+
+def unfence(text: Any) -> Any:
+    """Return a JSON text without the Markdown fence around it; whatever else it is, as it is."""
+    if not isinstance(text, str) or not (bare := text.strip()).startswith(FENCE) or not bare.endswith(FENCE):
+        return text
+    inside = bare.removeprefix(FENCE).removesuffix(FENCE).removeprefix("json").strip()
+    try:
+        orjson.loads(inside)
+    except orjson.JSONDecodeError:
+        return text
+    return inside
 
 
 def fits_schema(text: str, schema: Any) -> bool:

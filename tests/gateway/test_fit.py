@@ -58,6 +58,14 @@ def test_an_answer_that_keeps_to_the_schema_is_called_valid(caller, speak):
     assert json.loads(reply.content) == {"city": "Wuhan"}
 
 
+@pytest.mark.parametrize(("asked", "is_bare"), [({"response_format": FORMAT}, True), ({}, False)])
+def test_json_that_was_asked_for_comes_without_a_markdown_fence(caller, speak, asked, is_bare):
+    speak("minimax", "ok-fenced-json")
+    reply = caller.chat(**asked)
+    assert (reply.content == '{"city": "Wuhan"}') is is_bare
+    assert reply.headers.get("x-smartoken-json-schema") == ("valid" if is_bare else None)
+
+
 def test_a_stream_is_not_checked_and_says_so(caller, speak):
     speak("deepseek", "ok-json")
     assert caller.chat(stream=True, response_format=FORMAT).headers["x-smartoken-json-schema"] == "unchecked"
