@@ -4,6 +4,7 @@ from collections import Counter, deque
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -26,6 +27,7 @@ class Latest(NamedTuple):
 
     organization_id: int
     key_id: int
+    request: UUID
     refused_at: datetime
     code: str
     param: str
@@ -46,7 +48,7 @@ class RefusalCounter:
         self._counts: Counter[tuple[int, int, datetime, str]] = Counter()
         self._latest: dict[int, deque[Latest]] = {}
 
-    def add(self, key: KeyRecord, code: str, *, param: str = "", reason: str = "") -> None:
+    def add(self, key: KeyRecord, code: str, *, request: UUID, param: str = "", reason: str = "") -> None:
         now = timezone.now()
         if len(self._counts) < MAX_COUNTS:
             self._counts[(key.organization_id, key.id, now.replace(second=0, microsecond=0), code)] += 1
@@ -54,7 +56,7 @@ class RefusalCounter:
         if latest is None and len(self._latest) < MAX_LATEST:
             latest = self._latest[key.id] = deque(maxlen=LATEST_KEPT)
         if latest is not None:
-            latest.append(Latest(key.organization_id, key.id, now, code, param[:64], reason[:200]))
+            latest.append(Latest(key.organization_id, key.id, request, now, code, param[:64], reason[:200]))
 
     def take(self) -> Refused | None:
         """Return what was refused since the last time, None where nothing was."""

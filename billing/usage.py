@@ -109,6 +109,11 @@ def list_refused(*, membership: Membership, key: int | None = None) -> list[Refu
     return list(refused.order_by("-pk")[:LATEST_KEPT])
 
 
+def find_refused(*, membership: Membership, request: UUID) -> RefusedRequest | None:
+    """Return the refused request with this id, if the member may see it and it is still kept."""
+    return RefusedRequest.objects.visible_to(membership).select_related("key").filter(request=request).first()
+
+
 def count_traffic(*, membership: Membership) -> Sums:
     """Return the sums of the last 24 hours."""
     return sum_usage(membership=membership, since=timezone.now() - DAY)[()]

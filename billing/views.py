@@ -42,6 +42,8 @@ def usage(request: MemberRequest) -> HttpResponse:
         id_ = read_id(asked)
         if id_ and UsageRecord.objects.visible_to(request.membership).filter(pk=id_).exists():
             return redirect("request", id_)
+        if id_ and records.find_refused(membership=request.membership, request=id_):
+            return redirect(f"{reverse('refused')}?id={id_}")
         messages.error(
             request, f"There is no request {asked[:80]} in your usage. Ids look like the one in x-request-id."
         )
@@ -129,7 +131,10 @@ def request_page(request: MemberRequest, pk: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def refused(request: MemberRequest) -> HttpResponse:
-    """List the last hundred requests that were refused, each with its reason; ?key= those of one key."""
+    """List the last hundred requests that were refused, each with its reason; ?key= those of one key, ?id= one."""
+    if id_ := read_id(request.GET.get("id", "")):
+        one = records.find_refused(membership=request.membership, request=id_)
+        return render(request, "billing/refused.html", {"rows": [one] if one else [], "id": id_})
     asked = request.GET.get("key", "")
     key = None
     if asked:

@@ -129,8 +129,8 @@ async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
     key = await sync_to_async(_find_key)(request)
     runtime = open_runtime()
     check_sight(runtime)
-    check_key(key, request.META["REMOTE_ADDR"])
-    with counted_refusals(runtime, key):
+    with counted_refusals(runtime, key, request_id):
+        check_key(key, request.META["REMOTE_ADDR"])
         check_rate(await runtime.rates.hit(key))
         client = PageClient()
         call = _read_call(request, request_id, key, runtime)

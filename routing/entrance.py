@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -72,16 +73,15 @@ def check_rate(rate: RateState | None) -> None:
 
 
 @contextmanager
-def counted_refusals(runtime: Runtime, key: KeyRecord) -> Iterator[None]:
+def counted_refusals(runtime: Runtime, key: KeyRecord, request_id: UUID) -> Iterator[None]:
     """Count for the key what is refused within; what is our own fault is no refusal."""
     try:
         yield
     except GatewayError as error:
         if error.status < 500:
             param = error.param if error.param and PARAMETER.fullmatch(error.param) else ""
-            runtime.refusals.add(
-                key, error.code, param=param, reason=error.message if error.code in OWN_WORDS else error.kind.message
-            )
+            reason = error.message if error.code in OWN_WORDS else error.kind.message
+            runtime.refusals.add(key, error.code, request=request_id, param=param, reason=reason)
         raise
 
 

@@ -188,7 +188,7 @@ async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
 async def _chat(exchange: Exchange, runtime: Runtime) -> None:
     """Key first, then the body: nobody unknown may make the server read 32 MB."""
     key = await _find_key(exchange, runtime)
-    with counted_refusals(runtime, key):
+    with counted_refusals(runtime, key, exchange.request_id):
         rate = await runtime.rates.hit(key)
         exchange.out += describe_rate(rate)
         check_rate(rate)
@@ -285,7 +285,8 @@ async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
         )
     check_sight(runtime)
     key = runtime.keys.remember(secret) or await _look_up(secret, exchange, runtime)
-    check_key(key, client_address(exchange.scope, exchange.headers))
+    with counted_refusals(runtime, key, exchange.request_id):
+        check_key(key, client_address(exchange.scope, exchange.headers))
     return key
 
 

@@ -135,6 +135,7 @@ class RefusedRequest(models.Model):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     key = models.ForeignKey(APIKey, on_delete=models.PROTECT, related_name="refused", db_index=False)
+    request = models.UUIDField(null=True, editable=False, help_text="The id that the client was told.")
     refused_at = models.DateTimeField()
     code = models.CharField(max_length=40)
     param = models.CharField(max_length=64, blank=True, help_text="The parameter that it is about.")

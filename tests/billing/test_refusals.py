@@ -1,5 +1,7 @@
 """Refused requests: counted by the minute, and the last hundred of a key kept."""
 
+import uuid
+
 from accounts.models import APIKey
 from billing.models import RefusalCount, RefusedRequest
 from billing.refusals import LATEST_KEPT, MAX_LATEST, RefusalCounter, write_refused
@@ -7,7 +9,7 @@ from billing.refusals import LATEST_KEPT, MAX_LATEST, RefusalCounter, write_refu
 
 def refuse(counter: RefusalCounter, key, times: int, code: str = "budget_exceeded") -> None:
     for number in range(times):
-        counter.add(key, code, param="model", reason=f"reason {number}")
+        counter.add(key, code, request=uuid.uuid4(), param="model", reason=f"reason {number}")
 
 
 def test_each_is_counted_and_kept(make_key):

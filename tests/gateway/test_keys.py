@@ -275,3 +275,12 @@ def test_a_key_without_the_word_bearer_is_told_so(caller):
     assert reply.status == 401
     assert "Bearer" in reply.error["message"]
     assert caller.secret not in reply.text
+
+
+def test_a_call_with_a_key_that_has_ended_is_kept_under_the_id_that_the_client_was_told(make_key, caller):
+    key, caller.secret = make_key()
+    keys.revoke_key(key=key)
+    reply = eventually(lambda: (answer := caller.chat()).status == 401 and answer)
+    kept = eventually(lambda: RefusedRequest.objects.filter(request=reply.headers["x-request-id"]).first())
+    assert (kept.key, kept.code) == (key, "invalid_api_key")
+    assert kept.reason == "This API key was revoked. Make a new one in the console."

@@ -1,5 +1,7 @@
 """The page of refused requests."""
 
+import uuid
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -36,6 +38,16 @@ def test_each_is_shown_with_its_reason(alice, key):
 @pytest.mark.parametrize("asked", ["0", "x", "9" * 30])
 def test_a_key_that_is_none_is_not_found(alice, key, asked):
     assert alice.get("/console/usage/refused/", {"key": asked}).status_code == 404
+
+
+def test_a_refused_request_is_found_by_the_id_that_the_client_was_told(alice, key, stranger):  # noqa: F811
+    refused = RefusedRequest.objects.get(key=key)
+    refused.request = uuid.uuid4()
+    refused.save()
+    page = text(alice.get("/console/usage/", {"id": refused.request}, follow=True))
+    assert "This key may not use Kimi." in page and "This API key has expired." not in page
+    assert "There is no request" in text(stranger.get("/console/usage/", {"id": refused.request}))
+    assert "It is not kept any more" in text(alice.get("/console/usage/refused/", {"id": uuid.uuid4()}))
 
 
 def test_others_see_nothing_of_it(stranger, owner, key):  # noqa: F811
