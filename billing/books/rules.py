@@ -143,6 +143,21 @@ def rules() -> dict[str, str]:
     return found | _entry_rules() | _record_rules() | _claim_rules() | payment_rules()
 
 
+def whole_rules() -> dict[str, str]:
+    """Return the rules that only a check of everything looks at: they read the whole ledger."""
+    return {
+        # The sums of an organization go up to the last entry in any of them.
+        "hours of the ledger are not the sum of their entries": """
+            SELECT hours.organization_id, hours.total, COALESCE(SUM(e.amount_nanos), 0) FROM (
+                SELECT organization_id, SUM(amount_nanos) AS total, MAX(last_entry) AS last_entry
+                FROM billing_ledgersum GROUP BY organization_id
+            ) hours
+            LEFT JOIN billing_ledgerentry e ON e.organization_id = hours.organization_id AND e.id <= hours.last_entry
+            GROUP BY hours.organization_id, hours.total HAVING hours.total <> COALESCE(SUM(e.amount_nanos), 0)
+        """,
+    }
+
+
 def _entry_rules() -> dict[str, str]:
     return {
         "entry moves the balance the wrong way": """

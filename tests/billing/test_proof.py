@@ -3,10 +3,12 @@
 import uuid
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
-from billing import proof
-from billing.models import Hold, LedgerEntry, Limit, UsageRecord
+from billing import ledgersums, proof
+from billing.models import Hold, LedgerEntry, LedgerSum, Limit, UsageRecord
+from billing.money import NANOS
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
 
@@ -78,6 +80,17 @@ def test_a_record_without_its_entry_is_found(traffic) -> None:
     UsageRecord.objects.filter(pk=record.pk).update(charge_nanos=7)
     [row] = broken()["record's charge is not the sum of its entries"]
     assert row == (str(record.pk), 7, 0)
+
+
+def test_hours_that_are_not_their_entries_are_found(traffic, clock) -> None:
+    clock.forward(hours=1)
+    assert ledgersums.sum_up() == 2
+    write_entry(kind="grant", amount_nanos=7)  # behind the sums: not theirs to tell
+    LedgerSum.objects.filter(kind="grant").update(amount_nanos=F("amount_nanos") + 1)
+    wallet = Limit.objects.get(kind="wallet")
+    found = broken()["hours of the ledger are not the sum of their entries"]
+    spent = wallet.spent_nanos
+    assert found == [(str(wallet.organization_id), NANOS + 1 - spent, NANOS - spent)]
 
 
 def test_a_charge_without_its_record_is_found(traffic) -> None:
