@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from routing.dialects.base import UpstreamFault
 from routing.errors import GatewayError
 from routing.rewrite import message_size
 from routing.snapshot import RouteRecord, load_snapshot
-from routing.upstream import Upstreams
+from routing.upstream import UpstreamAnswer, Upstreams
 
 SECONDS = 30
 QUESTION = "Say hello in five words."
@@ -53,6 +54,8 @@ async def _send(route: RouteRecord) -> Report:
         report.provider_message = fault.provider_message
     except GatewayError as error:
         report.problem = error.message
+    except sse.EventTooLargeError:
+        report.problem = "answer_too_large"
     except TimeoutError:
         report.problem = "timeout"
     finally:
@@ -69,17 +72,28 @@ async def _talk(route: RouteRecord, upstreams: Upstreams, report: Report, began_
     )
     answer = await upstreams.open(route, dialect, built.body, own_address=("127.0.0.1", 0))
     report.status = 200
-    splitter, reader = sse.EventSplitter(), dialect.reader("test-call")
+    reader = dialect.reader("test-call")
     try:
-        while read := await answer.read():
-            for data in splitter.feed(read):
-                if data == b"[DONE]":
-                    return
-                chunk = dialect.read_event(data)
-                report.usage = dialect.read_usage(chunk) or report.usage
-                for choice in reader.read_chunk(chunk):
-                    if report.first_token_ms is None and message_size(choice["delta"]):
-                        report.first_token_ms = round((time.monotonic() - began_at) * 1000)
-                    report.text = (report.text + (choice["delta"].get("content") or ""))[:500]
+        async for data in _read_events(answer):
+            chunk = dialect.read_event(data)
+            report.usage = dialect.read_usage(chunk) or report.usage
+            for choice in reader.read_chunk(chunk):
+                if report.first_token_ms is None and message_size(choice["delta"]):
+                    report.first_token_ms = round((time.monotonic() - began_at) * 1000)
+                report.text = (report.text + (choice["delta"].get("content") or ""))[:500]
     finally:
         answer.close()
+    if report.first_token_ms is None:
+        report.problem = "empty"
+
+
+async def _read_events(answer: UpstreamAnswer) -> AsyncIterator[bytes]:
+    """Yield the data of each event before the last, or the body that stands in their place."""
+    splitter = sse.EventSplitter()
+    while read := await answer.read():
+        for data in splitter.feed(read):
+            if data.startswith(b"[DONE]"):
+                return
+            yield data
+    for data in splitter.finish():
+        yield data

@@ -83,7 +83,16 @@ def test_a_pool_without_a_route_says_so(root, settings):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("behaviour", "told"),
-    [("ok", "answered"), ("refuse-402", "account there is empty"), ("too-long", "too long for it")],
+    [
+        ("ok", "answered"),
+        ("no-done", "answered"),
+        ("refuse-402", "account there is empty"),
+        ("too-long", "too long for it"),
+        ("error-in-200", "it had an error"),
+        ("html-200", "was not JSON"),
+        ("empty-stream", "the answer was empty"),
+        ("endless-line", "was too large"),
+    ],
 )
 def test_a_test_call_shows_what_came_of_it(root, add_route, provider, behaviour, told):
     route = add_route(behaviour)
