@@ -4,16 +4,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 from django.utils import timezone
 
 from billing.alarms import alarm
+from billing.attempts import REASONS
 from routing import dialects, sharing
 from routing.credentials import describe_credential
-from routing.dialects.base import Balance, Dialect
+from routing.dialects.base import Balance, Dialect, UpstreamFault
 from routing.models import Upstream
 from routing.notices import alarm_name
-from routing.outbound import OutboundError, ask_upstream
+from routing.snapshot import describe_upstream
+from routing.upstream import ask
 
 SECONDS = 5.0
 MOST = Decimal(10) ** 13
@@ -26,7 +27,8 @@ class BalanceError(ValueError):
 
 def read_balances() -> int:
     """Read the balance of every upstream whose provider tells it; return how many could be read."""
-    return sum(read_balance(upstream=upstream) for upstream in Upstream.objects.order_by("pk") if _tells(upstream))
+    upstreams = Upstream.objects.select_related("provider").order_by("pk")
+    return sum(read_balance(upstream=upstream) for upstream in upstreams if _tells(upstream))
 
 
 def _tells(upstream: Upstream) -> bool:
@@ -39,11 +41,8 @@ def read_balance(*, upstream: Upstream) -> bool:
     dialect = dialects.get(upstream.dialect)
     assert dialect.balance
     try:
-        answer = ask_upstream(upstream, dialect.balance.path, seconds=SECONDS)
-        if answer.status != 200:
-            raise BalanceError(f"it answered with status {answer.status}")
-        left, currency = find_balance(answer.body, dialect.balance, _currency_at(upstream, dialect))
-    except (OutboundError, BalanceError) as error:
+        left, currency = find_balance(_ask(upstream, dialect), dialect.balance, _currency_at(upstream, dialect))
+    except BalanceError as error:
         sharing.note(upstream_id=upstream.pk, balance_problem=str(error)[:200])
         return False
     sharing.note(
@@ -59,15 +58,22 @@ def read_balance(*, upstream: Upstream) -> bool:
     return True
 
 
-def find_balance(body: bytes, balance: Balance, currency: str) -> tuple[Decimal, str]:
+def _ask(upstream: Upstream, dialect: Dialect) -> Any:
+    """Return what the provider answers. Raises BalanceError."""
+    record = describe_upstream(upstream)
+    assert dialect.balance
+    try:
+        return ask(record, dialect, record.base_url + dialect.balance.path, seconds=SECONDS)
+    except UpstreamFault as fault:
+        told = f"it answered with status {fault.status}" if fault.status else REASONS.get(fault.reason, fault.reason)
+        raise BalanceError(told) from None
+
+
+def find_balance(parsed: Any, balance: Balance, currency: str) -> tuple[Decimal, str]:
     """Return the amount in an answer and its currency: what stands beside the amount, else this one.
 
     Amounts come as numbers and as texts. Raises BalanceError.
     """
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise BalanceError("its answer was not JSON") from None
     left = _read_amount(_follow(parsed, balance.amount))
     if balance.spent:
         left -= _read_amount(_follow(parsed, balance.spent))

@@ -1,6 +1,5 @@
 """What an upstream says of itself: the models that it lists, for an operator who puts it into a pool."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from routing.dialects.base import UpstreamFault
 from routing.dialects.meanings import Meaning
 from routing.models import Alias, Model, Provider, Upstream
 from routing.snapshot import UpstreamRecord, describe_upstream
-from routing.upstream import Upstreams
+from routing.upstream import ask
 
 SECONDS = 15
 LONGEST = 2**31 - 1
@@ -94,24 +93,14 @@ def inspect_upstream(upstream: Upstream) -> Findings:
 
 def read_models(upstream: UpstreamRecord) -> list[ListedModel]:
     """Return what the upstream lists, in its order. Call it where no loop runs. Raises InspectionError."""
+    dialect = dialects.get(upstream.dialect)
     try:
-        listed = _parse(asyncio.run(_fetch(upstream)))
+        listed = _parse(ask(upstream, dialect, dialect.models_url(upstream.base_url), seconds=SECONDS))
     except UpstreamFault as fault:
         raise InspectionError(f"{upstream.base_url}: {_explain(fault)}.") from None
-    except TimeoutError:
-        raise InspectionError(f"{upstream.base_url}: {PROBLEMS['timeout']}.") from None
     if not listed:
         raise InspectionError(f"{upstream.base_url} answers, but lists no models.")
     return listed
-
-
-async def _fetch(upstream: UpstreamRecord) -> Any:
-    dialect, upstreams = dialects.get(upstream.dialect), Upstreams()
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await upstreams.fetch(upstream, dialect, dialect.models_url(upstream.base_url))
-    finally:
-        await upstreams.close()
 
 
 def _explain(fault: UpstreamFault) -> str:

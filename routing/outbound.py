@@ -1,4 +1,4 @@
-"""HTTP that the worker speaks to upstreams and to the webhook: bounded, and guarded like the gateway's calls."""
+"""HTTP that the worker speaks to the operator's webhook: bounded, and guarded like the gateway's calls."""
 
 import ipaddress
 import socket
@@ -8,9 +8,7 @@ from typing import Any
 
 import httpx
 
-from routing import addresses, dialects
-from routing.credentials import CredentialError, read_credential
-from routing.models import Upstream
+from routing import addresses
 
 MAX_BYTES = 1024 * 1024
 MAX_TRIES = 3
@@ -66,18 +64,15 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-def fetch(
-    method: str, url: str, *, seconds: float, headers: Any = None, proxy: str = "", content: bytes | None = None
-) -> Fetched:
+def fetch(method: str, url: str, *, seconds: float, headers: Any = None, content: bytes | None = None) -> Fetched:
     """Return what an address answers, whatever its status; no redirect is followed. Raises OutboundError.
 
-    ``seconds`` bound each step, and twice that the whole. A proxy is the operator's own: it guards itself.
+    ``seconds`` bound each step, and twice that the whole.
     """
-    transport = httpx.HTTPTransport(proxy=proxy, trust_env=False) if proxy else GuardedTransport(trust_env=False)
     deadline = time.monotonic() + 2 * seconds
     try:
         with (
-            httpx.Client(transport=transport, trust_env=False, timeout=seconds) as client,
+            httpx.Client(transport=GuardedTransport(trust_env=False), trust_env=False, timeout=seconds) as client,
             client.stream(method, url, headers=headers, content=content) as response,
         ):
             body = b""
@@ -92,18 +87,3 @@ def fetch(
         raise OutboundError("could not connect") from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise OutboundError("the connection failed") from None
-
-
-def ask_upstream(upstream: Upstream, path: str, *, seconds: float) -> Fetched:
-    """Return what an upstream answers to a GET with its credential. Raises OutboundError."""
-    try:
-        credential = read_credential(upstream)
-    except CredentialError:
-        raise OutboundError("this site can't read its credential") from None
-    headers = [
-        ("accept", "application/json"),
-        ("user-agent", "SmarToken/1"),
-        *dialects.get(upstream.dialect).headers(credential),
-    ]
-    address = upstream.base_url.rstrip("/") + path
-    return fetch("GET", address, seconds=seconds, headers=headers, proxy=upstream.proxy)

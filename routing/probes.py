@@ -10,11 +10,11 @@ from billing.models import UsageRecord
 from billing.sums import floor_hour
 from routing import dialects, sharing
 from routing.dialects.base import UpstreamFault
-from routing.dialects.faults import REST_SECONDS
 from routing.health import Alarm, Standing, mark_credential, upstream_place
 from routing.models import ProbeSum, Upstream, UpstreamHealth
 from routing.notices import warn_admin
-from routing.outbound import OutboundError, ask_upstream
+from routing.snapshot import describe_upstream
+from routing.upstream import ask
 
 SECONDS = 5.0
 QUIET = timedelta(minutes=5)
@@ -25,7 +25,7 @@ def probe_quiet() -> int:
     since = timezone.now() - QUIET
     return sum(
         probe(upstream=upstream)
-        for upstream in Upstream.objects.filter(is_probed=True).order_by("pk")
+        for upstream in Upstream.objects.filter(is_probed=True).select_related("provider").order_by("pk")
         if not UsageRecord.objects.filter(upstream=upstream.slug, created_at__gte=since).exists()
     )
 
@@ -51,15 +51,13 @@ def probe(*, upstream: Upstream) -> bool:
 
 def _ask(upstream: Upstream) -> tuple[UpstreamFault | None, str]:
     """Return what is wrong, in the gateway's words and in people's; None where nothing is."""
-    dialect = dialects.get(upstream.dialect)
+    record, dialect = describe_upstream(upstream), dialects.get(upstream.dialect)
     try:
-        answer = ask_upstream(upstream, dialect.models_path, seconds=SECONDS)
-    except OutboundError as error:
-        return UpstreamFault("upstream_error", "connection", rest_seconds=REST_SECONDS), str(error)
-    if answer.status == 200:
-        return None, ""
-    fault = dialect.read_error(answer.status, answer.body)
-    return fault, f"status {answer.status}: {REASONS.get(fault.reason, fault.reason)}"
+        ask(record, dialect, dialect.models_url(record.base_url), seconds=SECONDS)
+    except UpstreamFault as fault:
+        words = REASONS.get(fault.reason, fault.reason)
+        return fault, f"status {fault.status}: {words}" if fault.status else words
+    return None, ""
 
 
 def _count(upstream: Upstream, *, is_answered: bool) -> None:

@@ -124,10 +124,7 @@ class Upstreams:
         return await self._send("POST", url, upstream, dialect, headers, data)
 
     async def fetch(self, upstream: UpstreamRecord, dialect: Dialect, url: str) -> Any:
-        """Return the JSON at one of an upstream's own addresses, such as its list of models.
-
-        Raises UpstreamFault. How long it may take is the caller's to say.
-        """
+        """Return the JSON at one of an upstream's own addresses. Raises UpstreamFault."""
         address = _parse_address(url)
         _check_literal(address.host or "")
         headers = {
@@ -170,6 +167,25 @@ class Upstreams:
     async def close(self) -> None:
         for session in self._sessions.values():
             await session.close()
+
+
+def ask(upstream: UpstreamRecord, dialect: Dialect, url: str, *, seconds: float) -> Any:
+    """Return the JSON at one of an upstream's own addresses, such as its list of models.
+
+    Call it where no loop runs. Raises UpstreamFault.
+    """
+    return asyncio.run(_ask(upstream, dialect, url, seconds))
+
+
+async def _ask(upstream: UpstreamRecord, dialect: Dialect, url: str, seconds: float) -> Any:
+    upstreams = Upstreams()
+    try:
+        async with asyncio.timeout(seconds):
+            return await upstreams.fetch(upstream, dialect, url)
+    except TimeoutError:
+        raise classify(TimeoutError()) from None
+    finally:
+        await upstreams.close()
 
 
 def _make_session(proxy: str | None, is_guarded: bool) -> aiohttp.ClientSession:

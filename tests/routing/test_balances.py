@@ -125,4 +125,4 @@ def test_at_an_international_address_it_is_dollars(add):
 
     upstream = add("kimi", "https://api.moonshot.ai/v1")
     assert balances._currency_at(upstream, dialects.get("kimi")) == "USD"
-    assert balances.find_balance(b'{"a": "-3"}', Balance("/x", ("a",)), "USD") == (-3, "USD")
+    assert balances.find_balance({"a": "-3"}, Balance("/x", ("a",)), "USD") == (-3, "USD")

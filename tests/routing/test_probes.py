@@ -75,6 +75,24 @@ def test_a_provider_without_a_list_of_models_is_not_at_fault(server, upstream, t
     assert told == []
 
 
+def test_a_list_of_models_that_lies_elsewhere_is_found(server, upstream):
+    Upstream.objects.update(dialect="longcat", base_url=f"{server.address}/openai/v1")
+    server.pages["/v1/models"] = GOOD
+    tasks.probe_upstreams()
+    assert [request.path for request in server.requests] == ["/v1/models"]
+
+
+def test_a_page_instead_of_a_list_is_a_failure(server, upstream):
+    assert probe(server, (200, b"<html>")).probe_problem == "its answer was not JSON"
+
+
+def test_a_credential_that_is_missing_is_no_failure_of_the_upstream(server, upstream, monkeypatch):
+    monkeypatch.delenv("SOME_API_KEY")
+    health = probe(server, GOOD)
+    assert (health.failures, health.probe_problem) == (0, "this site has no credential for it")
+    assert server.requests == []
+
+
 def test_nobody_is_probed_who_is_not_to_be(server, upstream):
     Upstream.objects.update(is_probed=False)
     tasks.probe_upstreams()
