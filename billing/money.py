@@ -27,7 +27,7 @@ def parse_usd(text: str | Decimal, *, allow_zero: bool = True, allow_negative: b
     except InvalidOperation:
         raise AmountError(f"{str(text)[:40]!r} is not an amount in US dollars; write one such as 12.50") from None
     least = -MAX_USD if allow_negative else 0
-    if amount == 0 and not allow_zero:
+    if amount.is_zero() and not allow_zero:
         raise AmountError(f"write an amount {'other than' if allow_negative else 'above'} 0, such as 12.50")
     if not amount.is_finite() or not least <= amount <= MAX_USD:
         raise AmountError(f"{str(text)[:40]} is out of range; write an amount between {least} and {MAX_USD}")

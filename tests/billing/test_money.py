@@ -12,7 +12,7 @@ def test_it_reads_dollars(text: str, nanos: int) -> None:
     assert money.parse_usd(text) == nanos
 
 
-@pytest.mark.parametrize("text", ["", "abc", "-1", "NaN", "Infinity", "1e99", "0.0000000001", "1,5"])
+@pytest.mark.parametrize("text", ["", "abc", "-1", "NaN", "sNaN", "Infinity", "1e99", "0.0000000001", "1,5"])
 def test_it_refuses_what_is_no_amount(text: str) -> None:
     with pytest.raises(money.AmountError):
         money.parse_usd(text)
