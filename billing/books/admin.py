@@ -18,9 +18,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from billing import costs
-from billing.books.bills import import_bill
+from billing.books.bills import count_lines, import_bill, remove_lines
 from billing.books.drift import last_billed_day, list_drifts
-from billing.books.forms import BillForm, DriftForm, MarginForm, PeriodForm
+from billing.books.forms import BillForm, DriftForm, MarginForm, PeriodForm, RemovalForm
 from billing.books.margins import add_up, list_margins
 from billing.models import BillLine, ExchangeRate, Proof, ReconcileRun
 from billing.sums import DEMO
@@ -179,7 +179,7 @@ class BillLineAdmin(ReadOnlyAdmin):
     list_display = ("day", "provider", "model", "tokens", "asked", "rate", "our_cost", "imported_at", "imported_by")
     list_filter = ("provider", "day")
     fields = list_display
-    actions_list: Any = ("drift", "import_bill")
+    actions_list: Any = ("drift", "import_bill", "remove_lines")
 
     @display(description="cost")
     def asked(self, row: BillLine) -> str:
@@ -214,7 +214,34 @@ class BillLineAdmin(ReadOnlyAdmin):
             messages.success(request, f"{provider}: {imported}")
             days = {"from": imported.first, "to": imported.last, "provider": provider}
             return redirect(reverse("admin:billing_billline_drift", query=days))
-        context = self.admin_site.each_context(request) | {"opts": self.opts, "form": form, "title": "Import a bill"}
+        return self._ask(
+            request, form, title="Import a provider's bill", submit="Import", undone="Nothing was imported."
+        )
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.delete_billline")
+
+    @action(description="Remove lines", url_path="remove", permissions=["remove"], icon="delete")
+    def remove_lines(self, request: HttpRequest) -> HttpResponse:
+        """Ask for the provider and the days of what was imported by mistake."""
+        billed = BillLine.objects.values_list("provider", flat=True).distinct()
+        form = RemovalForm(request.POST or None, providers=billed)
+        if form.is_valid():
+            removed = remove_lines(**form.cleaned_data, actor=request.user.get_username())
+            messages.success(request, f"{form.cleaned_data['provider']}: {count_lines(removed)} removed.")
+            return redirect("admin:billing_billline_changelist")
+        return self._ask(
+            request,
+            form,
+            title="Remove lines of a provider's bill",
+            submit="Remove",
+            undone="Nothing was removed.",
+            note="All lines of these days go: for a bill that was imported for the wrong provider or the wrong days. "
+            "One that only has wrong figures is imported again instead. This can't be undone.",
+        )
+
+    def _ask(self, request: HttpRequest, form: forms.Form, **texts: str) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {"opts": self.opts, "form": form, **texts}
         return TemplateResponse(request, "admin/bill_form.html", context, status=400 if form.is_bound else 200)
 
 

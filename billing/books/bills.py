@@ -1,4 +1,4 @@
-"""A provider's own bill: its lines are stored, and replaced when they come again."""
+"""A provider's own bill: its lines are stored, replaced when they come again, and removed where they are wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +27,14 @@ class Imported:
     def __str__(self) -> str:
         days = f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
         return (
-            f"{self.added + self.replaced} lines of {days}: {self.added} new, {self.replaced} replaced;"
+            f"{count_lines(self.added + self.replaced)} of {days}: {self.added} new, {self.replaced} replaced;"
             f" {money.format_usd(self.cost_nanos)} in all"
         )
+
+
+def count_lines(number: int) -> str:
+    """Return so many lines in words."""
+    return f"{number} line{'s' if number != 1 else ''}"
 
 
 def import_bill(*, provider: str, lines: Sequence[Line], actor: str) -> Imported:
@@ -49,6 +54,16 @@ def import_bill(*, provider: str, lines: Sequence[Line], actor: str) -> Imported
     imported = Imported(min(days), max(days), len(lines) - replaced, replaced, total)
     audit.record(actor=actor, action="bill.import", target=f"bill of {provider}", after={"lines": str(imported)})
     return imported
+
+
+def remove_lines(*, provider: str, first: date, last: date, actor: str) -> int:
+    """Remove the lines of these days, which were imported by mistake; return how many there were."""
+    doomed = BillLine.objects.filter(provider=provider, day__range=(first, last)).values_list("pk", flat=True)
+    removed = write_in_chunks(list(doomed), lambda chunk: BillLine.objects.filter(pk__in=chunk).delete())
+    if removed:
+        fate = {"lines": f"{count_lines(removed)} of {first} to {last}"}
+        audit.record(actor=actor, action="bill.remove", target=f"bill of {provider}", before=fate)
+    return removed
 
 
 @transaction.atomic

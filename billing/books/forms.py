@@ -106,7 +106,7 @@ class BillForm(forms.Form):
         self.lines: list[Line] = []
         field = self.fields["provider"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(slug, slug) for slug in sorted(providers)]
+        field.choices = [("", "choose one"), *((slug, slug) for slug in sorted(providers))]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -117,4 +117,27 @@ class BillForm(forms.Form):
             self.lines = read_bill(values["file"].read(MAX_BYTES + 1), terms)
         except BillError as error:
             raise ValidationError([ValidationError(problem) for problem in error.problems]) from None
+        return values
+
+
+class RemovalForm(forms.Form):
+    """Which lines of bills go: all of a provider in these days."""
+
+    provider = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    first = DayField(label="First day")
+    last = DayField(label="Last day")
+
+    def __init__(self, *args: Any, providers: Iterable[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("first", "last"):
+            self.fields[name].required = True
+            self.fields[name].widget = UnfoldAdminTextInputWidget(attrs={"type": "date"})
+        field = self.fields["provider"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "choose one"), *((slug, slug) for slug in sorted(providers))]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("first") and values.get("last") and values["first"] > values["last"]:
+            self.add_error("last", "This day lies before the first one.")
         return values

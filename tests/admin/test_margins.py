@@ -16,6 +16,7 @@ from routing.pools import add_upstream
 MARGINS = "admin:billing_reconcilerun_margins"
 DRIFT = "admin:billing_billline_drift"
 IMPORT = "admin:billing_billline_import_bill"
+REMOVE = "admin:billing_billline_remove_lines"
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_bill_is_uploaded_and_its_drift_shown(root, costed):
     text = f"day,model,tokens,cost,currency\n{today},kimi-k2,1200,0.0007,USD\n"
     answer = root.post(reverse(IMPORT), bill(text), follow=True)
     page = answer.content.decode()
-    assert "1 lines of" in page
+    assert "1 line of" in page
     assert "$0.0003" in page
     assert "75.0 %" in page
     assert BillLine.objects.get().imported_by == "root@example.com"
@@ -78,10 +79,21 @@ def test_a_bad_line_is_named_and_nothing_is_imported(root, upstream):
     assert not BillLine.objects.exists()
 
 
-@pytest.mark.parametrize("wrong", [{"provider": "x"}, {"file": ""}, {"rate": "0.1"}, {"currency": "X"}])
+@pytest.mark.parametrize(
+    "wrong", [{"provider": "x"}, {"provider": ""}, {"file": ""}, {"rate": "0.1"}, {"currency": "X"}]
+)
 def test_a_senseless_form_imports_nothing(root, upstream, wrong):
     text = "day,model,tokens,cost,currency\n2026-11-01,m,1,1,USD\n"
     assert root.post(reverse(IMPORT), bill(text, **wrong)).status_code == 400
+    assert not BillLine.objects.exists()
+
+
+def test_a_bill_for_the_wrong_provider_is_taken_back(root, upstream):
+    root.post(reverse(IMPORT), bill("day,model,tokens,cost,currency\n2026-11-01,m,1,1,USD\n"))
+    days = {"provider": "moonshot", "first": "2026-11-01", "last": "2026-11-01"}
+    for wrong in ({"provider": ""}, {"first": ""}, {"first": "2026-11-02"}):
+        assert root.post(reverse(REMOVE), days | wrong).status_code == 400
+    assert "moonshot: 1 line removed." in root.post(reverse(REMOVE), days, follow=True).content.decode()
     assert not BillLine.objects.exists()
 
 
@@ -99,3 +111,4 @@ def test_who_may_only_look_imports_nothing(db, upstream):
     assert "import a bill" not in page.content.decode()
     assert client.get(reverse(MARGINS)).status_code == 200
     assert client.post(reverse(IMPORT), bill("day\n")).status_code == 403
+    assert client.post(reverse(REMOVE), {}).status_code == 403

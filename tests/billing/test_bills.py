@@ -10,7 +10,7 @@ from accounts.models import AuditEntry
 from billing import rollups
 from billing.books import chunks
 from billing.books.billfiles import Line
-from billing.books.bills import import_bill
+from billing.books.bills import import_bill, remove_lines
 from billing.books.drift import last_billed_day, list_drifts
 from billing.books.margins import add_up, list_margins
 from billing.models import BillLine
@@ -105,3 +105,16 @@ def test_at_most_31_days_of_margins_are_read(write):
     assert len(list_margins(first=DAY - timedelta(days=90), last=DAY)) == 2
     assert list_margins(first=DAY, last=DAY, upstream="second") == []
     assert add_up([]) is None
+
+
+def test_lines_imported_by_mistake_are_removed(db, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK", 2)
+    days = [DAY + timedelta(days=number) for number in range(5)]
+    for provider in ("deepseek", "moonshot"):
+        import_bill(provider=provider, lines=[line(day=day) for day in days], actor="test")
+    assert remove_lines(provider="deepseek", first=days[1], last=days[4], actor="root@example.com") == 4
+    assert BillLine.objects.filter(provider="deepseek").get().day == days[0]
+    assert BillLine.objects.filter(provider="moonshot").count() == 5
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.actor, entry.action, entry.target) == ("root@example.com", "bill.remove", "bill of deepseek")
+    assert entry.before == {"lines": f"4 lines of {days[1]} to {days[4]}"}
