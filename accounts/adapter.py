@@ -61,6 +61,14 @@ def check_signup_address(email: str) -> None:
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "No account has this address and password: check both, or reset the password.",
+        "incorrect_password": "This is not your password: type it again, or reset it.",
+        "enter_current_password": "This is not your password: type it again, or reset it.",
+        "too_many_login_attempts": "Too many tries: wait five minutes, then try again.",
+        "rate_limited": "Too many tries: wait a few minutes, then try again.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.SIGNUP != "closed")
 

@@ -82,6 +82,8 @@ def change_role(request: MemberRequest, pk: int) -> HttpResponse:
             f"{membership.user} has the role {form.cleaned_data['role']} from now on.",
             lambda: members.set_role(membership=membership, role=form.cleaned_data["role"], actor=request.user.email),
         )
+    else:
+        messages.error(request, "Choose one of the roles in the list: nothing was changed.")
     return redirect("members")
 
 

@@ -43,6 +43,12 @@ def _is_number(host: str) -> bool:
 
 
 class MFAAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": "This code is not right: take the newest one from your app, or an unused recovery code.",
+        "unverified_email": "Confirm your e-mail addresses first, or remove those that are not confirmed.",
+        "add_email_blocked": "An account with a second factor can take no further address.",
+    }
+
     def generate_authenticator_name(self, user: AbstractBaseUser, type: Authenticator.Type) -> str:
         count = Authenticator.objects.filter(user_id=user.pk, type=type).count()
         return f"Passkey {count + 1}" if count else "Passkey"

@@ -250,7 +250,7 @@ CLIENT_STALL_SECONDS = env("SMARTOKEN_CLIENT_STALL_SECONDS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ManagementKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.authentication.BoundedJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.authentication.PerAddress"],
     "EXCEPTION_HANDLER": "accounts.api.explain",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

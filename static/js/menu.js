@@ -1,9 +1,10 @@
-// On phones the console's navigation scrolls sideways: show the page one is on.
+// On phones the console's navigation and the tabs of a page scroll sideways: show the page one is on.
 document.addEventListener("DOMContentLoaded", () => {
-  const here = document.querySelector(".side [aria-current]");
-  if (!here) return;
-  const list = here.closest(".side");
-  list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
+  for (const here of document.querySelectorAll(":is(.side, .subnav) [aria-current]")) {
+    const list = here.closest(".side, .subnav");
+    const inside = here.getBoundingClientRect().left - list.getBoundingClientRect().left + list.scrollLeft;
+    list.scrollLeft = inside - (list.clientWidth - here.offsetWidth) / 2;
+  }
 });
 
 // Menus are details elements: close them with Escape and by a click elsewhere.

@@ -78,7 +78,7 @@ def test_a_second_factor_is_set_up_and_asked_for(open_page, db):
     sign_in()
     page.get_by_label("Code").fill("000000")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Incorrect code")).to_be_visible()
+    expect(page.get_by_text("This code is not right")).to_be_visible()
     page.get_by_label("Code").fill(read_code(secret))
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/accounts/2fa/$"))

@@ -41,6 +41,9 @@ def _page(*expected: int, **arguments: str) -> Page:
     return Page((visitor, member, owner, stranger), arguments)
 
 
+PASSWORD = "a password"
+"""Everybody's."""
+
 ANYONE = (200, 200, 200, 200)
 SIGNED_IN = (302, 200, 200, 200)
 SIGNED_OUT = (200, 302, 302, 302)
@@ -205,7 +208,7 @@ def make_place() -> Place:
     stranger = people.ensure_member(email="stranger@example.com")[0].user
     users = {"member": plain, "owner": owner.user, "stranger": stranger}
     EmailAddress.objects.update(verified=True)
-    User.objects.update(password=PBKDF2PasswordHasher().encode("a password", "salt", iterations=1))
+    User.objects.update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1))
     key, _ = keys.create_key(
         organization=organization, created_by=owner.user, name="Zebra nightly", daily_budget_nanos=5 * NANOS
     )

@@ -25,7 +25,7 @@ class Control:
 
     @property
     def kind(self) -> str:
-        return self.tag if self.tag in ("select", "textarea") else self.attributes.get("type", "text")
+        return self.attributes.get("type", "text") if self.tag == "input" else self.tag
 
     @property
     def is_typed(self) -> bool:
@@ -70,6 +70,7 @@ class PageReader(HTMLParser):
         self._path, self._open = path, []
         self._by_id: dict[str, PageForm] = {}
         self._form: PageForm | None = None
+        self._group = ""
         self._control: Control | None = None
         self.feed(html)
 
@@ -80,6 +81,8 @@ class PageReader(HTMLParser):
             self._form = PageForm(attributes.get("method", "get").lower(), where)
             self.forms.append(self._form)
             self._by_id[attributes.get("id", "")] = self._form
+        elif tag == "fieldset":
+            self._group = attributes.get("aria-describedby", "")
         elif tag in CONTROLS:
             self._read_control(tag, attributes)
         elif tag == "option" and self._control:
@@ -92,6 +95,8 @@ class PageReader(HTMLParser):
                 self.texts[identity] = ""
 
     def _read_control(self, tag: str, attributes: dict[str, str]) -> None:
+        if self._group:  # describes all of its boxes at once
+            attributes["aria-describedby"] = self._group
         self._control = found = Control(tag, attributes, attributes.get("value", ""))
         form = self._by_id.get(attributes["form"]) if "form" in attributes else self._form
         if form is None or not found.name:
@@ -109,7 +114,12 @@ class PageReader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
+        if tag == "fieldset":
+            self._group = ""
         if tag in ("select", "textarea"):
+            if tag == "textarea" and self._control:
+                # Browsers leave out the line break behind the tag, and send others as two characters.
+                self._control.value = self._control.value.removeprefix("\n")
             self._control = None
         while self._open:
             if self._open.pop()[0] == tag:
