@@ -123,7 +123,7 @@ def database_config() -> dict[str, Any]:
 def mailer_config() -> dict[str, Any]:
     """Return Django's MAILERS entry for EMAIL_URL, or the one that prints mails where there is none."""
     if not env("EMAIL_URL"):
-        return {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        return {"BACKEND": "smartoken.printedmail.PrintingBackend"}
     config = env.email_url("EMAIL_URL")
     options = {
         "host": config["EMAIL_HOST"],
