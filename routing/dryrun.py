@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from accounts.keys import PREFIX_LENGTH
+from accounts.models import APIKey
 from billing.attempts import REASONS
 from routing.health import Health
 from routing.requests import ChatRequest
@@ -64,6 +66,25 @@ def explain(*, model: str, imagined: Imagined) -> list[Considered]:
     ordered = sorted(chosen.candidates, key=lambda route: (route.priority, -route.weight))
     tried = [Considered(route, _explain_place(route, record), _percent(first[route.label])) for route in ordered]
     return tried + [Considered(one.route, REASONS.get(one.reason, one.reason)) for one in chosen.skipped]
+
+
+def explain_key(*, prefix: str, model: str) -> str:
+    """Return whether a key may ask for a model, in a sentence; its money and its rate are not looked at."""
+    record, key = load_snapshot().find(model), _find_key(prefix)
+    if key is None:
+        return f"There is no API key that begins with {prefix[:16]}."
+    if key.state != "active":
+        return f"{key} is {key.state}: it may ask for nothing."
+    if key.organization.closed_at:
+        return f"{key} belongs to a closed account: it may ask for nothing."
+    if record and key.families and record.family not in key.families:
+        return f"{key} may not use this model: only {', '.join(sorted(key.families))}."
+    return f"{key} may use this model, if its budgets and its wallet cover the request."
+
+
+def _find_key(prefix: str) -> APIKey | None:
+    keys = APIKey.objects.select_related("organization").order_by("-pk")
+    return keys.filter(prefix__startswith=prefix.strip()[:PREFIX_LENGTH]).first() if prefix.strip() else None
 
 
 def _percent(count: int) -> int:

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -67,7 +67,11 @@ def check_rate(rate: RateState | None) -> None:
         raise GatewayError(
             "rate_limit_exceeded",
             f"This key may make {rate.limit} requests a minute.",
-            details={"limit_source": "requests_per_minute", "resets_in_seconds": round(rate.reset_seconds, 1)},
+            details={
+                "limit_source": "requests_per_minute",
+                "resets_in_seconds": round(rate.reset_seconds, 1),
+                "resets_at": (datetime.now(UTC) + timedelta(seconds=rate.reset_seconds)).isoformat(timespec="seconds"),
+            },
             retry_after=int(rate.reset_seconds) + 1,
         )
 

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.attempts import REASONS
 from routing import dialects
 
 
@@ -133,6 +134,11 @@ class UpstreamHealth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.upstream}: {self.reason or 'healthy'}"
+
+    @property
+    def why(self) -> str:
+        """Why it rests, in words."""
+        return REASONS.get(self.reason, self.reason.replace("_", " ")) or "it failed again and again"
 
 
 class RouteHealth(models.Model):

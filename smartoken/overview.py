@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from billing.models import Limit, Mark, PaymentEvent, Proof, ReconcileRun, UsageRecord
 from billing.sums import EPOCH, ROLLED_UP, Sums, add_up, floor_hour, sum_site
+from routing.dialects.meanings import POLICIES
 from routing.models import Upstream, UpstreamHealth
 
+NEEDS_A_PERSON = {meaning.value for meaning, policy in POLICIES.items() if policy.tells_admin}
 HOURS = 24
 MOST_ROWS = 8
 LATE = timedelta(minutes=15)
@@ -110,7 +112,7 @@ class Alarm:
 
 def list_alarms(now: datetime) -> list[Alarm]:
     """Return what is wrong at this moment, the books first."""
-    return [*_book_alarms(now), *_upstream_alarms(), *_worker_alarms(now)]
+    return [*_book_alarms(now), *_account_alarms(now), *_upstream_alarms(), *_worker_alarms(now)]
 
 
 def _book_alarms(now: datetime) -> Iterator[Alarm]:
@@ -124,6 +126,14 @@ def _book_alarms(now: datetime) -> Iterator[Alarm]:
     if problems := PaymentEvent.objects.exclude(problem="").filter(received_at__gte=now - RECENT).count():
         events = reverse("admin:billing_paymentevent_changelist", query={"problem": "yes"})
         yield Alarm(f"Payment events with a problem in the last 7 days: {problems}.", events)
+
+
+def _account_alarms(now: datetime) -> Iterator[Alarm]:
+    """What a person must mend at a provider: waiting does not."""
+    for health in resting_upstreams(now):
+        if health.set_aside_at or health.reason in NEEDS_A_PERSON:
+            why = "it refused this site's credential twice" if health.set_aside_at else health.why
+            yield Alarm(f"{health.upstream}: {why}.", _page("routing_upstream", health.upstream_id))
 
 
 def _upstream_alarms() -> Iterator[Alarm]:

@@ -8,12 +8,13 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from billing.attempts import REASONS
 from routing import standing
-from routing.dryrun import Imagined, explain
+from routing.dryrun import Imagined, explain, explain_key
 from routing.models import Pool, Upstream
 from routing.snapshot import load_snapshot
 from routing.testcall import QUESTION, find_route, send_test_call
@@ -25,6 +26,13 @@ TEMPLATE = "admin/pool_question.html"
 class WhyForm(forms.Form):
     """A request that is only imagined."""
 
+    key = forms.CharField(
+        label="API key",
+        max_length=100,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="How it begins, such as sk-smt-a1B2. Empty: any.",
+    )
     input_tokens = forms.IntegerField(
         label="Input tokens", min_value=1, max_value=10**7, initial=1000, widget=UnfoldAdminTextInputWidget
     )
@@ -54,11 +62,19 @@ def route_form(pool: Pool, data: Any) -> forms.Form:
 
 def upstream_form(pool: Pool, data: Any) -> forms.Form:
     """Return the form that chooses one of the pool's upstreams that rest or are set aside."""
-    has_rested = Q(health__isnull=False) | Q(route_health__isnull=False)
-    resting = Upstream.objects.filter(has_rested, routes__pool=pool).distinct().order_by("slug")
+    now = timezone.now()
+    rests = (
+        Q(health__rests_until__gt=now) | Q(health__set_aside_at__isnull=False) | Q(route_health__rests_until__gt=now)
+    )
+    resting = Upstream.objects.filter(rests, routes__pool=pool).distinct().order_by("slug")
     form = forms.Form(data)
     form.fields["upstream"] = forms.ModelChoiceField(resting, empty_label=None, widget=UnfoldAdminSelectWidget)
     return form
+
+
+def has_choices(form: forms.Form, name: str) -> bool:
+    """Tell whether there is anything to choose."""
+    return len(form[name]) > 0
 
 
 class PoolQuestions(RowAdmin):
@@ -85,10 +101,17 @@ class PoolQuestions(RowAdmin):
         """Show which routes an imagined request would try, in which order, and why not the others."""
         pool = self._find(request, object_id)
         form = WhyForm(request.GET if "input_tokens" in request.GET else None)
-        imagined = Imagined(**form.cleaned_data) if form.is_bound and form.is_valid() else Imagined()
-        considered = [] if form.errors else explain(model=pool.model.slug, imagined=imagined)
+        asked = dict(form.cleaned_data) if form.is_bound and form.is_valid() else {}
+        prefix = asked.pop("key", "")
         return self._show(
-            request, pool, form, heading="Why this route", method="get", submit_text="Ask", considered=considered
+            request,
+            pool,
+            form,
+            heading="Why this route",
+            method="get",
+            submit_text="Ask",
+            about_key=explain_key(prefix=prefix, model=pool.model.slug) if prefix else "",
+            considered=None if form.errors else explain(model=pool.model.slug, imagined=Imagined(**asked)),
         )
 
     @action(description="Send a test call", url_path="test-call", permissions=["ask"], icon="send")
@@ -112,6 +135,7 @@ class PoolQuestions(RowAdmin):
             method="post",
             submit_text="Send",
             fact=fact,
+            nothing="" if has_choices(form, "route") else "This pool has no enabled route.",
             report=report,
             problem=problem,
         )
@@ -135,4 +159,5 @@ class PoolQuestions(RowAdmin):
             method="post",
             submit_text="Put back",
             fact="Ends an upstream's rest, or lets its credential be tried again.",
+            nothing="" if has_choices(form, "upstream") else "No upstream of this pool rests now.",
         )

@@ -70,7 +70,15 @@ def test_what_rests_is_shown_and_what_rested_is_not(root, upstream):
 
 def test_a_refused_credential_waits_for_a_person(root, upstream):
     UpstreamHealth.objects.create(upstream=upstream, set_aside_at=timezone.now())
-    assert f"{upstream.slug} credential refused put back by hand" in read(root)
+    page = read(root)
+    assert f"{upstream.slug} credential refused put back by hand" in page
+    assert f"{upstream.slug}: it refused this site's credential twice." in page
+
+
+def test_an_empty_account_is_an_alarm_while_its_upstream_rests(root, upstream):
+    until = timezone.now() + timedelta(minutes=5)
+    UpstreamHealth.objects.create(upstream=upstream, reason="no_balance", rests_until=until)
+    assert f"{upstream.slug}: this site's account there is empty." in read(root)
 
 
 def test_each_alarm_says_what_is_wrong(root, upstream, record):

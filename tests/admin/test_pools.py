@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import keys, people
 from accounts.models import User
 from routing import pools
 from routing.models import Pool, Route, RouteHealth, Upstream, UpstreamHealth
@@ -71,8 +72,31 @@ def test_why_this_route_names_the_order_and_the_reasons(root, add_route):
 
 
 @pytest.mark.parametrize("tokens", ["0", "many", ""])
-def test_a_question_that_makes_no_sense_is_refused_at_its_field(root, tokens):
-    assert root.get(page("why", input_tokens=tokens)).status_code == 400
+def test_a_question_that_makes_no_sense_is_refused_at_its_field(root, tokens, add_route):
+    add_route()
+    shown = root.get(page("why", input_tokens=tokens))
+    assert (shown.status_code, "no enabled route" in shown.text) == (400, False)
+
+
+@pytest.mark.parametrize(
+    ("families", "revoked", "told"),
+    [([], False, "may use this model"), (["kimi"], False, "only kimi"), ([], True, "is revoked")],
+)
+def test_why_this_route_tells_what_a_key_may(root, add_route, families, revoked, told):
+    add_route()
+    member, _ = people.ensure_member(email="dev@example.com")
+    key, secret = keys.create_key(
+        organization=member.organization, created_by=member.user, name="Mine", families=families
+    )
+    if revoked:
+        keys.revoke_key(key=key, actor="test")
+    assert told in root.get(page("why", input_tokens=10, key=str(secret))).text
+    assert "no API key that begins" in root.get(page("why", input_tokens=10, key="sk-smt-none")).text
+
+
+def test_where_nothing_rests_nothing_is_put_back(root, add_route):
+    UpstreamHealth.objects.create(upstream=add_route().upstream)
+    assert "No upstream of this pool rests now." in root.get(page("put_back")).text
 
 
 def test_a_pool_without_a_route_says_so(root, settings):

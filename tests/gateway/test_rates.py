@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -28,6 +29,7 @@ def test_too_many_requests_a_minute_are_refused(make_caller, wallet, add_route):
     reply = caller.chat()
     assert (reply.status, reply.error["code"]) == (429, "rate_limit_exceeded")
     assert reply.error["limit_source"] == "requests_per_minute"
+    assert datetime.fromisoformat(reply.error["resets_at"]) > datetime.now(UTC) - timedelta(seconds=1)
     assert reply.headers["x-ratelimit-remaining-requests"] == "0"
     assert reply.headers["x-should-retry"] == "true"
     assert 1 <= int(reply.headers["retry-after"]) <= 60
