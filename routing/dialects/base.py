@@ -147,13 +147,13 @@ class Dialect:
             dropped += thinking.apply(body)
         if reasoning and self.replays_reasoning:
             body["messages"] = put_back(body["messages"], reasoning)
-        body["messages"] = self.fit_messages(body["messages"], model)
         schema = fit_json(
             body,
             takes_object=self.takes_json_object,
             takes_schema=takes_schema and self.takes_json_schema,
             needs_word=self.needs_json_word,
         )
+        body["messages"] = self.fit_messages(body["messages"], model)  # behind the instruction that JSON may need
         dropped += apply_rules(body, {**self.parameters_of(model), **(rules or {})})
         self._refuse_unknown(body)
         body["model"] = model

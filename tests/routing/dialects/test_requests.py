@@ -278,6 +278,15 @@ def test_a_schema_becomes_an_instruction_where_only_json_mode_exists(name):
     assert built.schema == SCHEMA
 
 
+@pytest.mark.parametrize(("name", "model"), [("internlm", "intern-s2"), ("spark", "lite")])
+def test_an_instruction_is_no_system_message_where_there_may_be_none(name, model):
+    body = {"messages": HI, "response_format": FORMAT}
+    built = dialects.get(name).build(body, model=model, output_limit=100, takes_schema=False)
+    [message] = built.body["messages"]
+    assert message["role"] == "user"
+    assert '"city"' in message["content"]
+
+
 def test_a_schema_is_passed_on_where_it_is_taken():
     built = build("doubao", response_format=FORMAT)
     assert built.body["response_format"] == FORMAT
