@@ -101,6 +101,9 @@ class Progress:
 
     def write_last(self, usage: dict[str, Any]) -> bytes:
         """Return the last piece of a good answer: a stream's last events, or a whole body."""
+        if self.usage:
+            written = min(self.usage.written, usage["prompt_tokens"])
+            usage["prompt_tokens_details"]["cache_write_tokens"] = written
         if self.stream:
             return self.stream.finish(usage)
         assert self.whole

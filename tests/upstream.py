@@ -353,6 +353,11 @@ async def _ok_cached(answer: Answer) -> None:
     answer.say(TEXT, {**USAGE, "prompt_tokens_details": {"cached_tokens": 4}})
 
 
+@behaviour("ok-cache-written")
+async def _ok_cache_written(answer: Answer) -> None:
+    answer.say(TEXT, {**USAGE, "prompt_tokens_details": {"cached_tokens": 4, "cache_creation_input_tokens": 8}})
+
+
 @behaviour("two-choices")
 async def _two_choices(answer: Answer) -> None:
     answer.head()

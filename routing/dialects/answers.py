@@ -50,6 +50,11 @@ class Usage:
         """The same as what can be charged and stored."""
         return Tokens.clamped(self.input, self.cached, self.output, self.reasoning)
 
+    @property
+    def written(self) -> int:
+        """How many of the input tokens the provider put into its cache."""
+        return Tokens.clamped(self.input, self.cache_write, 0, 0).cached
+
 
 def read_usage(chunk: Mapping[str, Any]) -> Usage | None:
     """Return the counts in a chunk or a whole answer, None if there are none.

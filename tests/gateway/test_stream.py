@@ -68,6 +68,13 @@ def test_usage_tells_details_cost_and_currency(caller, add_route):
     }
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_a_provider_put_into_its_cache_is_told(caller, add_route, stream):
+    add_route("ok-cache-written")
+    details = {"cached_tokens": 4, "cache_write_tokens": 8}
+    assert caller.chat(stream=stream).usage["prompt_tokens_details"] == details
+
+
 def test_reasoning_is_passed_on_and_counted(caller, add_route):
     add_route("ok-reasoning")
     reply = caller.chat(stream=True)
