@@ -1,6 +1,7 @@
 """What people may write about keys, themselves and their organization."""
 
 from datetime import date, datetime, timedelta
+from functools import cache
 from ipaddress import ip_network
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -254,6 +255,11 @@ class OrganizationForm(forms.ModelForm):
 
 
 def _zone_names(current: str) -> list[str]:
+    return ["UTC", *sorted(_list_places() | ({current} - {"UTC"}))]
+
+
+@cache
+def _list_places() -> frozenset[str]:
+    """Return the zones called after places; they are files, of which there are hundreds."""
     old = ("Etc/", "US/", "Canada/", "Brazil/", "Chile/", "Mexico/", "SystemV/", "posix/", "right/")
-    places = {name for name in available_timezones() if "/" in name and not name.startswith(old)}
-    return ["UTC", *sorted(places | ({current} - {"UTC"}))]
+    return frozenset(name for name in available_timezones() if "/" in name and not name.startswith(old))

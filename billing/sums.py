@@ -90,16 +90,21 @@ GROUPS = {
 
 
 def sum_usage(
-    *, membership: Membership, since: datetime, until: datetime | None = None, group_by: tuple[str, ...] = ()
+    *,
+    membership: Membership,
+    since: datetime,
+    until: datetime | None = None,
+    group_by: tuple[str, ...] = (),
+    figures: tuple[str, ...] = (),
 ) -> dict[tuple[Any, ...], Sums]:
     """Return the sums of what a member may see, in [since, until): the values of ``group_by`` → sums.
 
-    ``group_by``: hour, key, user, model, upstream. Without it there is one entry, of (). Where
+    Only ``figures`` are reckoned, all where none is named. ``group_by``: hour, key, user, model, upstream. Without it there is one entry, of (). Where
     records are forgotten already, an hour that begins before ``since`` is missing as a whole.
     """
     rollups = Rollup.objects.visible_to(membership)
     records = UsageRecord.objects.visible_to(membership)
-    return sum_rows(rollups, records, since, until or NEVER, group_by)
+    return sum_rows(rollups, records, since, until or NEVER, group_by, figures=figures)
 
 
 def sum_site(*, since: datetime, until: datetime, group_by: tuple[str, ...]) -> dict[tuple[Any, ...], Sums]:

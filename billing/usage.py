@@ -25,6 +25,7 @@ from billing.sums import Sums, sum_usage
 
 DAY = timedelta(hours=24)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TRAFFIC = ("requests", "failed", "input_tokens", "output_tokens")
 
 
 class Order(StrEnum):
@@ -115,8 +116,8 @@ def find_refused(*, membership: Membership, request: UUID) -> RefusedRequest | N
 
 
 def count_traffic(*, membership: Membership) -> Sums:
-    """Return the sums of the last 24 hours."""
-    return sum_usage(membership=membership, since=timezone.now() - DAY)[()]
+    """Return how many requests, failures and tokens the last 24 hours had."""
+    return sum_usage(membership=membership, since=timezone.now() - DAY, figures=TRAFFIC)[()]
 
 
 def sum_spent(*, membership: Membership) -> dict[str, int]:

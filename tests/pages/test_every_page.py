@@ -2,12 +2,18 @@
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 
 from tests.pages.every_page import PAGES, PEOPLE, Place, list_names, make_place, sign_in
 
 LEADS_TO = ("/accounts/login/", "/admin/login/", "/admin/")  # signing out leads to the first page, which asks again
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+CHALLENGES = ("mfa_activate_totp", "mfa_add_webauthn", "mfa_reauthenticate_webauthn")
+"""Pages that ask for proof of what they gave: it waits in the session."""
 
 
 @pytest.fixture
@@ -53,6 +59,22 @@ def test_each_page_has_its_status(place, person):
         if status != PAGES[name].expected[seat]
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_who_looks_at_a_page_writes_nothing(place, person):
+    """SQLite has one place to write, which requests need. What a first look makes (a wallet) is there afterwards."""
+    client, seat = browser_of(place, person), PEOPLE.index(person)
+    names = [name for name, page in PAGES.items() if page.expected[seat] == 200 and name not in CHALLENGES]
+    paths = {name: address(place, name) for name in names}
+    if person != "visitor":
+        client.get(paths["playground"])
+    wrote: dict[str, list[str]] = {}
+    for name, path in paths.items():
+        with CaptureQueriesContext(connection) as queries:
+            client.get(path)
+        wrote[name] = [query["sql"][:120] for query in queries if query["sql"].startswith(WRITES)]
+    assert {name: found for name, found in wrote.items() if found} == {}
 
 
 def test_the_owner_sees_the_rows(place):
