@@ -1,9 +1,14 @@
 """What people write to add credit."""
 
+import re
+
 from django import forms
 
 from billing import money
 from billing.payments import orders
+
+
+THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 
 
 class PayForm(forms.Form):
@@ -18,7 +23,9 @@ class PayForm(forms.Form):
     )
 
     def clean_usd(self) -> int:
-        text = self.cleaned_data["usd"].strip().removeprefix("$").replace(",", "")
+        text = self.cleaned_data["usd"].strip().removeprefix("$")
+        if THOUSANDS.fullmatch(text):  # any other comma may be meant as a point
+            text = text.replace(",", "")
         try:
             nanos = money.parse_usd(text)
             orders.read_cents(nanos)

@@ -90,7 +90,7 @@ def test_stripe_is_asked_outside_of_any_transaction(ann, stripe):
     assert seen == [("open", None)]
 
 
-@pytest.mark.parametrize("usd", ["", "4.99", "10000.01", "5.001", "-20", "NaN", "ten", "1e9", "5 0"])
+@pytest.mark.parametrize("usd", ["", "4.99", "10000.01", "5.001", "-20", "NaN", "ten", "1e9", "5 0", "12,50", "20,0", "1,0000"])
 def test_an_amount_that_cannot_be_paid_is_refused(ann, stripe, usd):
     answer = pay(ann, usd)
     assert 'aria-invalid="true"' in text(answer)
@@ -98,7 +98,7 @@ def test_an_amount_that_cannot_be_paid_is_refused(ann, stripe, usd):
     assert not TopUp.objects.exists()
 
 
-@pytest.mark.parametrize("usd", ["5", "10,000", "$20"])
+@pytest.mark.parametrize("usd", ["5", "10,000", "1,234.50", "$20"])
 def test_amounts_are_read_as_people_write_them(ann, stripe, usd):
     assert pay(ann, usd).status_code == 303
 
