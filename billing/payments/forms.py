@@ -7,7 +7,6 @@ from django import forms
 from billing import money
 from billing.payments import orders
 
-
 THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 
 
