@@ -99,8 +99,9 @@ def sum_usage(
 ) -> dict[tuple[Any, ...], Sums]:
     """Return the sums of what a member may see, in [since, until): the values of ``group_by`` → sums.
 
-    Only ``figures`` are reckoned, all where none is named. ``group_by``: hour, key, user, model, upstream. Without it there is one entry, of (). Where
-    records are forgotten already, an hour that begins before ``since`` is missing as a whole.
+    Only ``figures`` are reckoned, all where none is named. ``group_by``: hour, key, user, model, upstream.
+    Without it there is one entry, of (). Where records are forgotten already, an hour that begins before
+    ``since`` is missing as a whole.
     """
     rollups = Rollup.objects.visible_to(membership)
     records = UsageRecord.objects.visible_to(membership)
