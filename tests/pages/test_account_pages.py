@@ -84,3 +84,15 @@ def test_a_made_up_passkey_is_refused_in_words(client, db):
         html = client.post("/accounts/2fa/webauthn/login/", {"credential": credential}, follow=True).content.decode()
         assert "The passkey was not accepted: try again." in html
         cache.clear()
+
+
+def test_signing_in_says_how_long_it_lasts_and_does(client, alice, settings):
+    settings.SESSION_COOKIE_AGE = 3 * 86_400
+    assert "Stay signed in for 3 days" in read(client, "/accounts/login/")
+    user = User.objects.get(email="alice@example.com")
+    user.set_password(PASSWORD)
+    user.save()
+    for ticked, lasts in (({}, ""), ({"remember": "on"}, 3 * 86_400)):
+        signed_in = client.post("/accounts/login/", {"login": user.email, "password": PASSWORD} | ticked)
+        assert signed_in.cookies["sessionid"]["max-age"] == lasts
+        client.logout()
