@@ -17,7 +17,6 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -26,13 +25,13 @@ from accounts.models import APIKey, Invitation, ManagementKey, Membership, Organ
 from billing import ledger, money
 from billing.models import LedgerEntry, Limit, UsageRecord
 from smartoken import movements
-from smartoken.admin import RowAdmin, link_to_list, show_form
+from smartoken.admin import RowAdmin, RowInline, link_to_list, show_form
 from smartoken.movements import Movement, move_money
 
 INVITATION_DAYS = 7
 
 
-class MembershipInline(TabularInline):
+class MembershipInline(RowInline):
     model = Membership
     extra = 0
     autocomplete_fields = ("user",)
@@ -40,7 +39,7 @@ class MembershipInline(TabularInline):
     readonly_fields = ("created_at",)
 
 
-class OrganizationsInline(TabularInline):
+class OrganizationsInline(RowInline):
     """A person's organizations, to look at: they are changed on the organization's page."""
 
     model = Membership

@@ -10,7 +10,6 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -20,7 +19,7 @@ from billing.pricing import current_prices
 from routing import pools
 from routing.admin.parts import is_named_by_money, join_links
 from routing.models import Alias, Family, Model, Provider
-from smartoken.admin import RowAdmin, link_to, link_to_list
+from smartoken.admin import RowAdmin, RowInline, link_to, link_to_list
 
 
 @admin.register(Family)
@@ -48,7 +47,7 @@ class FamilyAdmin(RowAdmin):
         return format_html_join(", ", "{}", ((link_to(model),) for model in row.models.all()))
 
 
-class AliasInline(TabularInline):
+class AliasInline(RowInline):
     model = Alias
     extra = 0
 

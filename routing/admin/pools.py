@@ -9,7 +9,6 @@ from django.core.validators import MaxValueValidator
 from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -20,7 +19,7 @@ from routing.admin.parts import checked_by, is_named_by_money, join_links
 from routing.admin.questions import PoolQuestions
 from routing.models import Pool, Route
 from routing.standing import read_standings
-from smartoken.admin import link_to, link_to_list
+from smartoken.admin import RowInline, link_to, link_to_list
 
 COSTS = ("input", "cached", "output")
 
@@ -112,7 +111,7 @@ class RouteForm(forms.ModelForm):
         return super().save(commit)
 
 
-class RouteInline(TabularInline):
+class RouteInline(RowInline):
     model = Route
     form = RouteForm
     extra = 0

@@ -1,11 +1,15 @@
 """Every page at three widths in both themes; the pictures are kept in build/pictures/."""
 
 import pytest
+from allauth.core.internal import ratelimit
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Organization, User
+from billing.models import LedgerEntry, UsageRecord
 from routing.catalog import load_families
+from routing.models import Model, Pool, Provider, Route, Upstream
+from smartoken import home
 from tests.browser.conftest import STATIC_FILES
 from tests.browser.inspection import PICTURES, Inspector
 from tests.pages.every_page import ANYONE, PAGES, Place, make_place, sign_in
@@ -80,20 +84,56 @@ def test_all_model_pages_fit(inspector_of):
     assert [words for words in found if words] == []
 
 
-ADMIN = ["index", "billing_usagerecord_changelist", "routing_pool_changelist", "routing_upstream_add"]
+ADMIN_LISTS = [
+    "billing_usagerecord",
+    "billing_ledgerentry",
+    "routing_pool",
+    "routing_upstream",
+    "accounts_managementkey",
+]
+    "billing_usagerecord",
+    "billing_ledgerentry",
+    "routing_pool",
+    "routing_upstream",
+    "accounts_managementkey",
+]
+ADMIN_FORMS = ["routing_upstream_add", "billing_price_add", "accounts_invitation_add"]
+ADMIN_ROWS = [UsageRecord, LedgerEntry, Pool, Upstream, Model, Organization]
+
+
+def admin_paths(place: Place) -> list[str]:
+    """Lists, forms and rows of each kind, a pool with a route among them."""
+    upstream = Upstream.objects.create(
+        slug="zebra", provider=Provider.objects.all()[0], base_url="https://z.example.com"
+    )
+    Route.objects.create(pool=Pool.objects.order_by("pk")[0], upstream=upstream, upstream_model="z")
+    rows = [(model._meta.label_lower.replace(".", "_"), model.objects.order_by("pk")[0].pk) for model in ADMIN_ROWS]
+    return [
+        reverse("admin:index"),
+        *(reverse(f"admin:{name}_changelist") for name in ADMIN_LISTS),
+        *(reverse(f"admin:{name}") for name in ADMIN_FORMS),
+        *(reverse(f"admin:{name}_change", args=[pk]) for name, pk in rows),
+    ]
 
 
 def test_the_admin_has_no_barriers(inspector_of, place, settings):
     settings.ADMIN_SECOND_FACTOR = False
     User.objects.filter(pk=place.people["stranger"].pk).update(is_staff=True, is_superuser=True)
     inspector = inspector_of("stranger")
-    found = {name: inspector.find_barriers(reverse(f"admin:{name}")) for name in ADMIN}
+    found = {path: inspector.find_barriers(path) for path in admin_paths(place)}
     User.objects.filter(pk=place.people["stranger"].pk).update(is_staff=False, is_superuser=False)
-    assert {name: barriers for name, barriers in found.items() if barriers} == {}
+    Upstream.objects.filter(slug="zebra").delete()
+    assert {path: barriers for path, barriers in found.items() if barriers} == {}
 
 
-def test_error_pages_are_sound(inspector_of, place):
+def test_error_pages_are_sound(inspector_of, place, monkeypatch):
     PICTURES.mkdir(parents=True, exist_ok=True)
-    wrong = inspector_of("visitor").inspect("not-found", "/nothing/here/", status=404)
+    visitor = inspector_of("visitor")
+    wrong = visitor.inspect("not-found", "/nothing/here/", status=404)
     wrong += inspector_of("member").inspect("closed", reverse("wallet"), status=403)
+    wrong += visitor.inspect("not-understood", "/?%00", status=400)
+    monkeypatch.setattr(ratelimit, "consume", lambda *args, **options: None)
+    wrong += visitor.inspect("too-often", reverse("account_login"), status=429)
+    monkeypatch.setattr(home, "list_rows", None)
+    wrong += visitor.inspect("broken", "/", status=500)
     assert "\n".join(wrong) == ""
