@@ -91,12 +91,6 @@ ADMIN_LISTS = [
     "routing_upstream",
     "accounts_managementkey",
 ]
-    "billing_usagerecord",
-    "billing_ledgerentry",
-    "routing_pool",
-    "routing_upstream",
-    "accounts_managementkey",
-]
 ADMIN_FORMS = ["routing_upstream_add", "billing_price_add", "accounts_invitation_add"]
 ADMIN_ROWS = [UsageRecord, LedgerEntry, Pool, Upstream, Model, Organization]
 
