@@ -1,13 +1,9 @@
-"""Calling an upstream over HTTP: one function, and what each way of failing means."""
+"""Calling an upstream over HTTP: one function for all calls of a process; ``failures.py`` says what went wrong."""
 
 import asyncio
 import ipaddress
-import math
-import re
 import socket
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +17,8 @@ from yarl import URL
 from routing import addresses, demo
 from routing.credentials import CredentialError, read_credential
 from routing.dialects.base import Dialect, UpstreamFault, clean_text
-from routing.dialects.faults import REST_SECONDS
 from routing.dialects.parsing import parse_json
+from routing.failures import AddressRefusedError, classify, operators_fault, read_retry_after
 from routing.snapshot import RouteRecord, UpstreamRecord
 
 MAX_ERROR_BYTES = 65_536
@@ -34,46 +30,9 @@ RECEIVED_BYTES = 65_536
 """What may wait of one answer here and in the socket: a client that does not read must not cost more than 256 kB."""
 KEEP_ALIVE_SECONDS = 90
 DNS_CACHE_SECONDS = 300
-SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?")
 COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "SmarToken/1"}
 
-# In order: the first class that fits. (class, reason, code, the provider may have got the request)
-FAILURES: list[tuple[type[BaseException], str, str, bool]] = [
-    (aiohttp.ClientConnectorDNSError, "dns", "upstream_error", False),
-    (aiohttp.ClientConnectorCertificateError, "certificate", "upstream_error", False),
-    (aiohttp.ClientConnectorError, "connect", "upstream_error", False),
-    (aiohttp.ClientProxyConnectionError, "proxy", "upstream_error", False),
-    (aiohttp.ClientHttpProxyError, "proxy", "upstream_error", False),
-    (aiohttp.ConnectionTimeoutError, "connect_timeout", "upstream_timeout", False),
-    (aiohttp.SocketTimeoutError, "read_timeout", "upstream_timeout", True),
-    (aiohttp.ServerTimeoutError, "read_timeout", "upstream_timeout", True),
-    (aiohttp.InvalidURL, "bad_address", "upstream_error", False),
-    (aiohttp.ServerDisconnectedError, "disconnected", "upstream_error", True),
-    (aiohttp.ClientPayloadError, "cut", "upstream_error", True),
-    (aiohttp.ClientError, "connection", "upstream_error", True),
-    (ConnectionError, "connection", "upstream_error", True),
-    (TimeoutError, "timeout", "upstream_timeout", True),
-]
 BROKEN = (aiohttp.ClientError, OSError)
-
-
-def classify(error: BaseException) -> UpstreamFault:
-    """Return what an exception of the client means."""
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefusedError):
-        return _operators_fault("address_not_allowed")
-    for class_, reason, code, was_sent in FAILURES:
-        if isinstance(error, class_):
-            return UpstreamFault(code, reason, was_sent=was_sent, may_retry=not was_sent, rest_seconds=REST_SECONDS)
-    return UpstreamFault("upstream_error", type(error).__name__[:40], rest_seconds=REST_SECONDS)
-
-
-def _operators_fault(reason: str) -> UpstreamFault:
-    """Return the fault of a request that can't be sent as things are set up: no other process need be the same."""
-    return UpstreamFault("upstream_error", reason, was_sent=False, tells_admin=True)
-
-
-class AddressRefusedError(OSError):
-    """A host lies only where upstreams may not lie."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -243,9 +202,9 @@ def _read_credential(upstream: UpstreamRecord) -> str | None:
     try:
         credential = read_credential(upstream)
     except CredentialError:
-        raise _operators_fault("credential_unreadable") from None
+        raise operators_fault("credential_unreadable") from None
     if credential is None and upstream.credential_env:
-        raise _operators_fault("credential_missing")
+        raise operators_fault("credential_missing")
     return credential
 
 
@@ -254,13 +213,13 @@ def _parse_address(address: str) -> URL:
     try:
         return URL(address)
     except ValueError:
-        raise _operators_fault("bad_address") from None
+        raise operators_fault("bad_address") from None
 
 
 def _check_literal(host: str) -> None:
     """Refuse an address in the URL itself that no upstream may lie on."""
     if not _is_allowed_literal(host, settings.ALLOW_PRIVATE_UPSTREAMS):
-        raise _operators_fault("address_not_allowed")
+        raise operators_fault("address_not_allowed")
 
 
 @lru_cache(maxsize=1024)
@@ -292,18 +251,6 @@ async def _read_refusal(response: aiohttp.ClientResponse, dialect: Dialect) -> U
     fault.provider_request_id = named or fault.provider_request_id
     fault.retry_after = read_retry_after(response.headers.get("retry-after", ""))
     return fault
-
-
-def read_retry_after(value: str) -> int | None:
-    """Return the seconds that a Retry-After asks for, by their number or as a date; None for anything else."""
-    if SECONDS.fullmatch(value):
-        return math.ceil(float(value))
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return math.ceil(max(0.0, seconds))
 
 
 class UpstreamAnswer:

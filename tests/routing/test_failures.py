@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import aiohttp
 import pytest
 
-from routing.upstream import classify, read_retry_after
+from routing.failures import FAILURES, classify, read_retry_after
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,12 @@ from routing.upstream import classify, read_retry_after
 def test_the_class_says_what_happened(error, reason, was_sent):
     fault = classify(error)
     assert (fault.reason, fault.was_sent) == (reason, was_sent)
+
+
+def test_no_class_is_hidden_by_one_before_it():
+    classes = [class_ for class_, *_ in FAILURES]
+    hidden = [class_ for place, class_ in enumerate(classes) if issubclass(class_, tuple(classes[:place]))]
+    assert hidden == []
 
 
 @pytest.mark.parametrize(
