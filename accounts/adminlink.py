@@ -44,7 +44,7 @@ def check_token(token: str) -> None:
     except BadSignature:
         used = "invalid"
     if used != str(_count_used()):
-        raise AdminLinkError("This link is not valid any more. `manage.py adminlink` prints a new one.")
+        raise AdminLinkError("This link is not valid any more. The command manage.py adminlink prints a new one.")
 
 
 @transaction.atomic

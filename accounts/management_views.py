@@ -9,10 +9,10 @@ from django.views.decorators.http import require_POST
 
 from accounts import management_keys
 from accounts.forms import ManagementKeyForm
-from accounts.middleware import MemberRequest, owner_required
+from accounts.middleware import MemberRequest, management_required
 
 
-@owner_required
+@management_required
 @never_cache
 def list_keys(request: MemberRequest) -> HttpResponse:
     """List the keys; the answer to the form is the one page that shows a secret."""
@@ -32,7 +32,7 @@ def list_keys(request: MemberRequest) -> HttpResponse:
     return render(request, "accounts/management_keys.html", context)
 
 
-@owner_required
+@management_required
 @require_POST
 def revoke(request: MemberRequest, pk: int) -> HttpResponse:
     keys = management_keys.list_keys(organization=request.membership.organization)

@@ -77,6 +77,11 @@ def owner_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     return _only_for(OWNERS, view, "accounts/members_closed.html")
 
 
+def management_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let in who may give programs the organization's keys: its owners."""
+    return _only_for(OWNERS, view, "accounts/management_closed.html")
+
+
 def audit_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Let in who may see what others changed: the organization's owners and admins."""
     return _only_for(LEADERS, view, "accounts/audit_closed.html")

@@ -52,6 +52,7 @@ def keys(request: MemberRequest) -> HttpResponse:
     visible = APIKey.objects.visible_to(request.membership)
     with_revoked, asked = "revoked" in request.GET, request.GET.get("q", "").strip()[:100]
     found = api_keys.search_keys(visible.filter(revoked_at__isnull=not with_revoked), asked)
+    found = found.select_related("created_by")
     page = page_by_id(found.annotate(used_at=usage.last_used()), request.GET.get("after", ""))
     context = {
         "page": page,

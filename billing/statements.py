@@ -142,7 +142,9 @@ class _Usage:
     def list_keys(self) -> list[dict[str, Any]]:
         rows = self.list_by("key")
         keys = APIKey.objects.in_bulk([row["key"] for row in rows])
-        return [row | {"name": keys[row["key"]].name, "prefix": keys[row["key"]].prefix} for row in rows]
+        # The Playground's has no secret that a prefix would be the beginning of.
+        prefixes = {pk: "" if key.kind == APIKey.Kind.PLAYGROUND else key.prefix for pk, key in keys.items()}
+        return [row | {"name": keys[row["key"]].name, "prefix": prefixes[row["key"]]} for row in rows]
 
     def _sum_by(self, group: str) -> Iterator[tuple[Any, Sums]]:
         records = UsageRecord.objects.filter(organization=self.organization)

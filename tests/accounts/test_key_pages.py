@@ -136,6 +136,18 @@ def test_a_plain_member_sees_their_own_keys(alice, carol, sign_in, key):
     assert sign_in(carol).get(f"/console/keys/{key.pk}/").status_code == 404
 
 
+def test_the_list_says_whose_another_persons_key_is(alice, carol, sign_in, key):
+    keys.create_key(organization=alice.organization, created_by=carol.user, name="of carol")
+    assert sign_in(alice).get("/console/keys/").text.count("<small>carol@example.com</small>") == 1
+    assert "<small>carol@example.com</small>" not in sign_in(carol).get("/console/keys/").text
+
+
+def test_management_keys_are_closed_to_plain_members_in_words_of_their_own(carol, sign_in):
+    page = sign_in(carol).get("/console/management-keys/")
+    assert page.status_code == 403
+    assert "Management keys are not open to you" in page.text
+
+
 def test_a_name_cannot_write_into_the_page(alice, sign_in, catalogue):
     response = sign_in(alice).post("/console/keys/new/", {"name": "<script>alert(1)</script>"})
     assert b"<script>alert" not in response.content

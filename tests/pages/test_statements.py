@@ -233,6 +233,14 @@ def test_a_stranger_sees_nothing_of_it(add_record):
     assert "nightly" not in client.get("/console/statements/2026-11/").text
 
 
+def test_the_playgrounds_key_has_no_beginning_of_a_secret(owner, alice, add_record):
+    record = add_record()
+    record.key = keys.playground_key(organization=owner.organization, user=owner.user)
+    record.save()
+    page = alice.get("/console/statements/2026-11/").text
+    assert "Playground" in page and "playground…" not in page
+
+
 def test_the_figures_of_a_statement_add_up_to_the_last_digit(alice, add_entry):
     add_entry("grant", 6 * NANOS, NOVEMBER)
     add_entry("charge", -225_200, NOVEMBER)
