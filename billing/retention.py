@@ -11,13 +11,15 @@ from django.db.models import Model, QuerySet
 
 from billing import idempotency, rows
 from billing.books.chunks import write_in_chunks
-from billing.models import Heartbeat, Hold, Mark, ModelSum, RefusalCount, RefusedRequest, UsageRecord
+from billing.models import Alert, Heartbeat, Hold, Mark, ModelSum, RefusalCount, RefusedRequest, UsageRecord
 from billing.sums import EPOCH, ROLLED_UP, floor_hour
 
 USAGE_KEPT_SINCE = "usage_kept_since"
 """Name of the mark from which on every charge has its usage record; behind it records may be gone."""
 
 REFUSALS_KEPT = timedelta(days=90)
+ALERTS_KEPT = timedelta(days=90)
+"""From when they were lifted; open ones are kept."""
 HOLDS_KEPT = timedelta(days=7)
 HEARTBEATS_KEPT = timedelta(days=1)
 HOURS_KEPT = timedelta(days=30)
@@ -36,6 +38,7 @@ def forget_old() -> dict[str, int]:
         "answers": idempotency.forget_answers(),
         "refusal counts": delete(RefusalCount.objects.filter(minute__lt=now - REFUSALS_KEPT).order_by("pk")),
         "refused requests": delete(RefusedRequest.objects.filter(refused_at__lt=now - REFUSALS_KEPT).order_by("pk")),
+        "alerts": delete(Alert.objects.filter(lifted_at__lt=now - ALERTS_KEPT).order_by("pk")),
         "models' hours": delete_hours(ModelSum, now),
         "heartbeats": delete(Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS_KEPT).order_by("pk")),
     }

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from billing import proof, retention, rollups, rows, sweep
+from billing import alerts, proof, retention, rollups, rows, sweep
 from billing.models import Heartbeat, Hold, LedgerEntry, Mark, ModelSum, RefusalCount, RefusedRequest, UsageRecord
+from billing.money import NANOS
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle
+from tests.billing.test_alerts import spend
 
 
 @pytest.fixture
@@ -95,6 +97,16 @@ def test_refused_requests_are_kept_for_ninety_days(key, clock) -> None:
         at = rows.read_clock() - timedelta(days=age)
         RefusedRequest.objects.create(organization_id=key.organization_id, key_id=key.id, refused_at=at, code="x")
     assert forget_old()["refused requests"] == 1
+
+
+def test_alerts_go_ninety_days_after_they_were_lifted(make_key, clock) -> None:
+    spend(make_key(credit=10, daily_budget_nanos=NANOS), NANOS)
+    alerts.raise_alerts()
+    clock.forward(days=100)
+    assert forget_old()["alerts"] == 0
+    alerts.lift_alerts()
+    clock.forward(days=91)
+    assert forget_old()["alerts"] == 1
 
 
 def test_the_hours_of_models_go_after_a_month_their_days_stay(key, clock) -> None:
