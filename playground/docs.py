@@ -11,7 +11,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "docs"
 GROUPS = {
     "Start": ("quick-start", "migration", "frameworks"),
     "The API": ("authentication", "chat-completions", "models", "errors", "conformance", "management-api"),
-    "Money": ("limits", "charging"),
+    "Money": ("limits", "charging", "wallet"),
     "Running your own": ("running", "self-hosting", "commands", "settings", "performance"),
 }
 """The pages of the side navigation. A file that stands nowhere here comes at the end of the last group."""

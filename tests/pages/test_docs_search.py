@@ -47,3 +47,8 @@ def test_markup_in_a_section_stays_text():
 def test_every_section_has_an_address_and_words():
     assert all(section.anchor or section.heading == "" for section in load_sections())
     assert len(load_sections()) > 100
+
+
+def test_money_words_are_found_in_the_documentation(client):
+    for word in ("refund", "stripe", "redeem", "statement", "receipt"):
+        assert "/docs/wallet/" in client.get("/docs/search/", {"q": word}).text, word
