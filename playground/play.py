@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.middleware import MemberRequest, membership_required
 from billing import money
 from billing.models import UsageRecord
-from playground import history
+from playground import history, status
 from playground.choices import Choice, find_choice, list_choices
 from playground.history_views import read_id
 from playground.samples import name_key, render_samples
@@ -66,6 +66,7 @@ def show(request: MemberRequest) -> HttpResponse:
         "choices": choices,
         "chosen": chosen or choices[:1],
         "not_served": ", ".join(unknown)[:100],
+        "down": _name_down(chosen or choices[:1]),
         "asked": Asked.read(request.GET),
         "efforts": EFFORTS,
         "no_id": NO_ID,
@@ -77,6 +78,12 @@ def show(request: MemberRequest) -> HttpResponse:
         key = name_key(request.membership, family=first.family.slug)
         context["samples"] = render_samples(model=first.slug, base_url=settings.SMARTOKEN_URL, key=key)
     return render(request, "playground/playground.html", context)
+
+
+def _name_down(chosen: list[Choice]) -> str:
+    """Name the families that can't be reached now."""
+    down = status.find_down() if chosen else set()
+    return ", ".join(choice.model.family.name for choice in chosen if choice.model.slug in down)
 
 
 def _find_asked(choices: list[Choice], request: HttpRequest) -> tuple[list[Choice], list[str]]:

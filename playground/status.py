@@ -124,6 +124,12 @@ def read_status() -> list[ModelStatus]:
     ]
 
 
+def find_down() -> set[str]:
+    """Return the models of which no provider can be asked now."""
+    rests = _read_rests(timezone.now())
+    return {model for model, upstreams in _read_routes().items() if upstreams <= rests.keys()} if rests else set()
+
+
 def _span(found: Found, model: str, times: Sequence[datetime], unit: str, names: Sequence[str]) -> Span:
     cells = [found.get((model, at)) or IDLE for at in times]
     return Span.of(cells, names=names, unit=unit)

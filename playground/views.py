@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from playground import facts, traffic
+from playground import facts, status, traffic
 from playground.comparison import ABILITIES, ModelRow, compare, list_rows, served_names
 from playground.question import CHOICES, ORDERS, Question
 from playground.samples import name_key, render_preview, render_samples
@@ -59,6 +59,7 @@ def _page_context(row: ModelRow, rows: list[ModelRow]) -> dict[str, object]:
         "standing": compare(row, rows),
         "conformance": conformance.list_halves(row.family.slug),
         "traffic": traffic.last_day(row.model.slug),
+        "is_down": row.is_served and row.model.slug in status.find_down(),
         "description": f"Call {row.family.name} by {row.family.company} with the OpenAI SDK: price per 1M tokens "
         f"in USD, {tokens(row.model.context_length)} context, code in cURL, Python and TypeScript.",
     }

@@ -151,6 +151,12 @@ MFA_FORMS = {
     "login_webauthn": "accounts.passkeys.PasskeyLoginForm",
     "reauthenticate_webauthn": "accounts.passkeys.PasskeyAgainForm",
 }
+ACCOUNT_FORMS = {
+    "login": "accounts.password_forms.SignInForm",
+    "signup": "accounts.password_forms.AccountForm",
+    "reset_password_from_key": "accounts.password_forms.NewPasswordForm",
+    "change_password": "accounts.password_forms.OtherPasswordForm",
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dashboard"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
