@@ -7,6 +7,7 @@ people's models. They stay on the attempt, for administrators.
 import re
 from collections.abc import Collection, Iterable
 
+from accounts import keys, management_keys
 from routing.dialects.base import Meaning, UpstreamFault
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([.\[][A-Za-z0-9_.\[\]]*)?")
@@ -35,6 +36,19 @@ def explain_fault(fault: UpstreamFault, parameters: Collection[str] = ()) -> tup
         "The model's provider refused this request: compare its messages and parameters with the model's page.",
         None,
     )
+
+
+def explain_key(secret: str) -> str:
+    """Return why a key that nobody has here may be wrong, by how it looks; it is not repeated."""
+    if secret.startswith("YOUR_"):
+        return "This is the placeholder of a sample: put your own API key in its place."
+    if secret.startswith(management_keys.PREFIX):
+        return "This is a management key: it opens /api/, and calls no model. Make an API key in the console."
+    if not secret.startswith(keys.PREFIX):
+        return f"This is no API key of this site: they begin with {keys.PREFIX}. Make one in the console."
+    if not keys.is_well_formed(secret):
+        return "This API key is misspelt, or cut short: copy it again."
+    return "This API key is not known here. Check it, or make one in the console."
 
 
 def _clean(param: str | None) -> str | None:

@@ -59,6 +59,10 @@ class RouteRecord:
         return f"{self.upstream.provider} · {self.upstream.slug} · {self.upstream_model}"
 
 
+NEAR = 0.65
+"""How much alike names must be to propose one: gpt-4o is no 360gpt-pro."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
     """A model, its price and the enabled routes of its pool; no routes: not served."""
@@ -110,7 +114,7 @@ class Snapshot:
         parts = lowered.split("/")
         if begins := [known for known in names if any(part.startswith(known) for part in parts)]:
             return max(begins, key=len)
-        close = difflib.get_close_matches(parts[-1], names, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(parts[-1], names, n=1, cutoff=NEAR)
         return close[0] if close else None
 
     def _is_served(self, name: str) -> bool:

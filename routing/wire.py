@@ -20,6 +20,7 @@ from routing import endpoints, sse
 from routing.call import Call
 from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
 from routing.errors import GatewayError
+from routing.explanations import explain_key
 from routing.gateway import Journey
 from routing.ids import make_request_id
 from routing.network import client_address, is_secure
@@ -300,7 +301,7 @@ async def _look_up(secret: str, exchange: Exchange, runtime: Runtime) -> KeyReco
     key = await runtime.keys.find(secret)
     if key is None:
         runtime.rates.note_guess(address)
-        raise GatewayError("invalid_api_key", "This API key is not known here. Check it, or make one in the console.")
+        raise GatewayError("invalid_api_key", explain_key(secret))
     return key
 
 

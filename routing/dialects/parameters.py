@@ -16,6 +16,8 @@ Dropped is only what can't change the meaning of an answer; it is named to the c
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from routing.errors import GatewayError
 
 Rule = str | Mapping[str, Any]
@@ -55,7 +57,7 @@ def _apply(name: str, value: Any, rule: Rule) -> tuple[str, Any] | None:
     if "only" in rule and value not in rule["only"]:
         if rule.get("else") == "drop":
             return None
-        allowed = ", ".join(str(one) for one in rule["only"])
+        allowed = ", ".join(one if isinstance(one, str) else orjson.dumps(one).decode() for one in rule["only"])
         raise GatewayError("unsupported_parameter", f"This model takes `{name}` only as {allowed}.", name)
     if value in rule.get("not", ()):
         raise GatewayError("unsupported_parameter", f"This model does not take {value} as `{name}`.", name)

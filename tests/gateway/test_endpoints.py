@@ -52,6 +52,11 @@ def test_an_unknown_model_proposes_the_nearest(caller, name, meant):
     assert f'Did you mean "{meant}"?' in reply.error["message"]
 
 
+@pytest.mark.parametrize("name", ["gpt-4o", "claude-sonnet-4", "gemini-pro", "x" * 500])
+def test_a_name_that_is_like_none_is_led_to_the_list(caller, name):
+    assert "GET /v1/models lists what there is." in caller.chat(model=name).error["message"]
+
+
 @pytest.mark.parametrize(
     ("name", "model"),
     [

@@ -52,13 +52,27 @@ def test_a_key_in_the_address_is_refused(caller, stranger, path):
 def wrong_secrets():
     good = str(keys.generate_secret())
     typo = good[:-8] + ("A" if good[-8] != "A" else "B") + good[-7:]
-    return {"unknown": good, "typo": typo, "foreign": "sk-proj-abc", "long": "sk-smt-" + "a" * 5000, "text": "ключ"}
+    others = {"placeholder": "YOUR_SMARTOKEN_KEY", "management": "smt-mgmt-abc"}
+    wrong = {"unknown": good, "typo": typo, "foreign": "sk-proj-abc", "long": "sk-smt-" + "a" * 5000, "text": "ключ"}
+    return wrong | others
 
 
-@pytest.mark.parametrize("kind", ["unknown", "typo", "foreign", "long", "text"])
-def test_a_wrong_key_is_refused(caller, kind):
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("unknown", "not known here"),
+        ("typo", "misspelt, or cut short"),
+        ("foreign", "they begin with sk-smt-"),
+        ("long", "misspelt, or cut short"),
+        ("text", "they begin with sk-smt-"),
+        ("placeholder", "placeholder of a sample"),
+        ("management", "calls no model"),
+    ],
+)
+def test_a_wrong_key_is_refused_and_told_why_it_may_be_wrong(caller, kind, told):
     reply = caller.request("GET", "/v1/models", {"authorization": b"Bearer " + wrong_secrets()[kind].encode()})
     assert (reply.status, reply.error["code"]) == (401, "invalid_api_key")
+    assert told in reply.error["message"]
     assert reply.error["type"] == "authentication_error"
     assert reply.headers["x-should-retry"] == "false"
 
