@@ -10,7 +10,7 @@ from billing.locks import Standing, Standings
 from billing.models import Limit
 from routing.call import Call
 from routing.client import Headers
-from routing.dialects.json_output import fits_schema
+from routing.dialects import schemas
 from routing.errors import GatewayError, limit_details
 from routing.progress import Progress
 
@@ -37,8 +37,8 @@ def _check_schema(progress: Progress) -> bytes:
     if progress.whole is None:
         return b"unchecked"
     texts = [choice["message"].get("content") for choice in progress.whole["choices"]]
-    are_valid = all(isinstance(text, str) and fits_schema(text, progress.schema) for text in texts)
-    return b"valid" if are_valid else b"invalid"
+    found = [schemas.fits(text, progress.schema) if isinstance(text, str) else False for text in texts]
+    return b"invalid" if False in found else b"unchecked" if None in found else b"valid"
 
 
 PERIODS = (("daily", Limit.Kind.KEY_DAY.value), ("monthly", Limit.Kind.KEY_MONTH.value))

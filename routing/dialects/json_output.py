@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import jsonschema
 import orjson
 
 from routing.dialects.messages import add_instruction, mention
+from routing.dialects.schemas import is_schema
 from routing.errors import GatewayError
 
 FENCE = "```"
@@ -39,13 +39,9 @@ def read_schema(body: dict[str, Any]) -> Any:
     """Return the schema in ``response_format``. Raises GatewayError where it is none."""
     schema = body["response_format"].get("json_schema")
     schema = schema.get("schema") if isinstance(schema, dict) else None
-    try:
-        if not isinstance(schema, dict):
-            raise jsonschema.SchemaError("no object")
-        jsonschema.validators.validator_for(schema).check_schema(schema)
-    except jsonschema.SchemaError:
+    if not is_schema(schema):
         name = "response_format.json_schema.schema"
-        raise GatewayError("invalid_request", f"`{name}` must be a JSON schema.", name) from None
+        raise GatewayError("invalid_request", f"`{name}` must be a JSON schema.", name)
     return schema
 
 
@@ -59,15 +55,3 @@ def unfence(text: Any) -> Any:
     except orjson.JSONDecodeError:
         return text
     return inside
-
-
-def fits_schema(text: str, schema: Any) -> bool:
-    """Tell whether a text is JSON that is valid under the schema; references are never fetched."""
-    try:
-        value = orjson.loads(text)
-        jsonschema.validators.validator_for(schema)(schema).validate(value)
-    except (orjson.JSONDecodeError, jsonschema.ValidationError):
-        return False
-    except Exception:  # a reference that leads nowhere: nothing can be said
-        return True
-    return True
