@@ -48,7 +48,7 @@ def usage(request: MemberRequest) -> HttpResponse:
             request, f"There is no request {asked[:80]} in your usage. Ids look like the one in x-request-id."
         )
     form = _filter_form(request)
-    is_part = "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+    is_part = "HX-Request" in request.headers
     context = {"form": form, "asked": asked, "query": request.GET.urlencode(), "is_part": is_part}
     context |= _results(request, form)
     return render(request, "billing/_usage_results.html" if is_part else "billing/usage.html", context)

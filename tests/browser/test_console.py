@@ -96,6 +96,12 @@ def test_yesterdays_failed_request_is_found_and_explained(open_page, member, wal
     assert page.locator(".plot canvas").count() == 1
     assert page.evaluate("[...drawn.keys()].every((box) => box.isConnected)"), "charts that are gone are let go"
 
+    page.go_back()  # loaded anew: a body that was put in by script would have lost what listens
+    expect(page).to_have_url(re.compile(r"/console/usage/\?period=yesterday$"))
+    expect(page.locator(".plot canvas")).to_be_visible()
+    page.get_by_label("Status").select_option("failed")
+    expect(page).to_have_url(re.compile(r"/console/usage/\?period=yesterday&status=failed$"))
+
     page.locator(".records th a").click()
     expect(page.get_by_role("heading", name="Attempts")).to_be_visible()
     expect(page.locator(".timeline")).to_contain_text("It had an error · status 500")
