@@ -13,6 +13,12 @@ from accounts.models import ManagementKey, Membership, Organization, User
 
 PREFIX = "smt-mgmt-"
 SHOWN = len(PREFIX) + 6
+MOST = 50
+"""Keys in use of one organization: each is for one program."""
+
+
+class ManagementKeyError(ValueError):
+    """A key that can't be made; the message is for people."""
 
 
 def list_keys(*, organization: Organization) -> QuerySet[ManagementKey]:
@@ -22,7 +28,10 @@ def list_keys(*, organization: Organization) -> QuerySet[ManagementKey]:
 
 @transaction.atomic
 def create(*, organization: Organization, created_by: User, name: str) -> tuple[ManagementKey, Secret]:
-    """Make a key; return it with its secret, which is stored nowhere."""
+    """Make a key; return it with its secret, which is stored nowhere. Raises ManagementKeyError."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    if list_keys(organization=organization).count() >= MOST:
+        raise ManagementKeyError(f"There are {MOST} management keys: revoke one that no program uses first.")
     secret = Secret(PREFIX + secrets.token_urlsafe(32))
     key = ManagementKey.objects.create(
         organization=organization,

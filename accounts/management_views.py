@@ -20,8 +20,12 @@ def list_keys(request: MemberRequest) -> HttpResponse:
     form, secret, key = ManagementKeyForm(request.POST or None), "", None
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["name"]
-        key, secret = management_keys.create(organization=organization, created_by=request.user, name=name)
-        form = ManagementKeyForm()
+        try:
+            key, secret = management_keys.create(organization=organization, created_by=request.user, name=name)
+        except management_keys.ManagementKeyError as error:
+            form.add_error(None, str(error))
+        else:
+            form = ManagementKeyForm()
     context = {
         "form": form,
         "keys": management_keys.list_keys(organization=organization),

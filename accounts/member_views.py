@@ -19,6 +19,7 @@ from accounts import invitations, members
 from accounts.forms import InviteForm, PartingForm, RoleForm
 from accounts.middleware import SESSION_KEY, MemberRequest, membership_required, owner_required
 from accounts.models import Invitation, Membership
+from accounts.pages import page_by_id
 
 NEW_LINK = "new_invitation"
 """Session key: the link of the invitation that was just made, to be shown once."""
@@ -42,7 +43,8 @@ def list_members(request: MemberRequest) -> HttpResponse:
             return redirect("members")
     context = {
         "form": form,
-        "members": organization.memberships.select_related("user").order_by("created_at", "pk"),
+        "page": page_by_id(organization.memberships.select_related("user"), request.GET.get("after", "")),
+        "is_later_page": "after" in request.GET,
         "roles": Membership.Role.choices,
         "invitations": invitations.list_open(organization=organization),
         "now": timezone.now(),

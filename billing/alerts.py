@@ -37,7 +37,10 @@ def lift_alerts() -> None:
 
 
 def list_alerts(*, membership: Membership, kinds: Iterable[str] = Kind.values) -> list[Alert]:
-    """Return the open alerts that concern a member, of a limit the gravest: own keys', and an owner the wallet's."""
+    """Return the open alerts that concern a member, of a limit the gravest: own keys', and an owner the wallet's.
+
+    The wallet's comes first, then the latest.
+    """
     alerts = Alert.objects.filter(organization=membership.organization_id, lifted_at=None, kind__in=list(kinds))
     alerts = alerts.filter(Q(limit__ends_at=None) | Q(limit__ends_at__gt=rows.read_clock()))
     if membership.role != Membership.Role.OWNER:
@@ -45,7 +48,7 @@ def list_alerts(*, membership: Membership, kinds: Iterable[str] = Kind.values) -
     if membership.role == Membership.Role.MEMBER:
         alerts = alerts.filter(limit__key__in=APIKey.objects.visible_to(membership))
     gravest = {alert.limit_id: alert for alert in alerts.select_related("limit__key").order_by("raised_at", "pk")}
-    return list(gravest.values())
+    return sorted(gravest.values(), key=lambda alert: (alert.kind in BUDGET_KINDS, -alert.pk))
 
 
 def _near(limit: int) -> int:

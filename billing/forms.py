@@ -20,6 +20,8 @@ from billing.usage import Order
 ID_PATTERN = re.compile(r"(?:chatcmpl-)?([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 DAYS = "days"
+MOST_CHOICES = 200
+"""Keys or members that a filter offers; a key's own page leads to the requests of any."""
 PERIODS: dict[str, tuple[str, Callable[[date], tuple[date, date]]]] = {
     # name: (in words, today → the first day and the one behind the last)
     "today": ("today", lambda today: (today, _later(today, 1))),
@@ -82,9 +84,15 @@ class UsageFilterForm(forms.Form):
         group.choices = [*GROUPS[:4], ("member", "member"), *GROUPS[4:]]
 
     def _choose(self, name: str, rows: Any) -> None:
+        """Take any of the rows; offer the first of them, and the one that the address names."""
         choice = self.fields[name]
         assert isinstance(choice, forms.ModelChoiceField)
         choice.queryset = rows
+        offered = list(rows[:MOST_CHOICES])
+        if len(offered) == MOST_CHOICES and (asked := self.data.get(name, "")).isdecimal() and len(asked) < 19:
+            offered += [row for row in rows.filter(pk=asked) if row not in offered]
+        words = [(row.pk, choice.label_from_instance(row)) for row in offered]
+        choice.widget.choices = [("", choice.empty_label), *words]
 
     def add_prefix(self, field_name: str) -> str:
         return field_name.rstrip("_")  # "from" is no name for a Python attribute

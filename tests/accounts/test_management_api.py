@@ -140,6 +140,14 @@ def test_the_secret_is_shown_once_and_not_stored(alice, sign_in):
     assert secret not in str(ManagementKey.objects.values()) + str(AuditEntry.objects.values())
 
 
+def test_an_organization_has_so_many(alice, sign_in, monkeypatch):
+    monkeypatch.setattr(management_keys, "MOST", 2)
+    browser = sign_in(alice)
+    pages = [browser.post("/console/management-keys/", {"name": f"Job {number}"}) for number in range(3)]
+    assert "There are 2 management keys: revoke one" in pages[2].content.decode()
+    assert ManagementKey.objects.count() == 2
+
+
 def test_a_misspelt_field_is_refused_with_the_nearest(program):
     error = program.send("post", "keys/", name="x", daily_budget="5").json()["error"]
     assert (error["code"], "Did you mean 'daily_budget_usd'?" in error["message"]) == ("unknown_field", True)

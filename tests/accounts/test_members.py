@@ -201,6 +201,16 @@ def test_who_is_removed_makes_no_key_any_more(alice, carol):
         keys.create_key(organization=alice.organization, created_by=carol.user, name="late")
 
 
+def test_many_members_come_in_pages(owner, alice):
+    users = User.objects.bulk_create(User(email=f"member-{number}@example.com") for number in range(60))
+    Membership.objects.bulk_create(Membership(user=user, organization=alice.organization) for user in users)
+    first = owner.get("/console/members/").content.decode()
+    older = re.search(r'rel="next" href="([^"]+)"', first)[1]
+    second = owner.get(f"/console/members/{older}").content.decode()
+    assert [page.count('aria-label="Role of') for page in (first, second)] == [50, 11]
+    assert 'rel="next"' not in second
+
+
 def test_a_member_leaves(carol, sign_in):
     sign_in(carol).post("/console/leave/")
     assert not Membership.objects.filter(pk=carol.pk).exists()

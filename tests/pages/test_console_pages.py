@@ -404,3 +404,18 @@ def test_a_low_balance_has_a_notice(alice, catalogue, key, address):
     ledger.grant(organization=key.organization, nanos=NANOS // 2, actor="test")
     raise_alert(key, "low_balance")
     assert "Less than $1.00 is available: $0.5000" in text(alice.get(f"/console/{address}"))
+
+
+def test_many_notices_are_counted_and_the_wallets_comes_first(alice, owner, catalogue):
+    ledger.grant(organization=owner.organization, nanos=NANOS // 2, actor="test")
+    made = [
+        keys.create_key(organization=owner.organization, created_by=owner.user, name=f"key {number}")[0]
+        for number in range(7)
+    ]
+    raise_alert(made[0], "low_balance")
+    for key in made:
+        raise_alert(key, "budget_100")
+    page = text(alice.get("/console/"))
+    assert page.index("Less than $1.00 is available") < page.index("of “key 6” is spent")
+    assert page.count("Change the budget</a>") == 4
+    assert "3 more budgets are spent or nearly so" in page
