@@ -155,6 +155,8 @@ class Carries:
     max_output_tokens: int | None = None
     tools: bool | None = None
     images: bool | None = None
+    json_mode: bool | None = None
+    json_schema: bool | None = None
 
 
 def check_carries(carries: Carries) -> dict[str, Any]:

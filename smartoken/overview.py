@@ -57,7 +57,7 @@ def read_traffic(now: datetime) -> Traffic:
     hours = [first + timedelta(hours=number) for number in range(HOURS)]
     return Traffic(
         today=add_up(today.values()),
-        upstreams=sorted(by_upstream.items(), key=lambda row: -row[1].requests)[:MOST_ROWS],
+        upstreams=sorted(by_upstream.items(), key=lambda row: (-row[1].failed, -row[1].requests))[:MOST_ROWS],
         hours=[(hour, add_up(sums for place, sums in found.items() if place[0] == hour)) for hour in hours],
     )
 

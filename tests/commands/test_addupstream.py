@@ -93,9 +93,10 @@ def test_a_dialect_without_an_address_needs_one(dialect, message):
 
 
 def test_it_keeps_what_a_route_carries():
-    call_command("addupstream", *GIVEN, "--context=32768", "--longest-answer=4096", "--no-images")
+    call_command("addupstream", *GIVEN, "--context=32768", "--longest-answer=4096", "--no-images", "--no-json-schema")
     call_command("addupstream", *GIVEN, "--weight=7")
     route = Route.objects.get()
+    assert (route.json_mode, route.json_schema) == (True, False)
     assert (route.context_length, route.max_output_tokens, route.tools, route.images) == (32768, 4096, True, False)
     with pytest.raises(CommandError, match="longer than the context"):
         call_command("addupstream", *GIVEN, "--context=1000", "--longest-answer=4096")

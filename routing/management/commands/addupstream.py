@@ -10,6 +10,8 @@ from billing import costs
 from routing import dialects, pools
 from smartoken import commands
 
+FEATURES = {"tools": "tools", "images": "images", "json_mode": "JSON mode", "json_schema": "JSON schemas"}
+
 
 class Command(commands.OneLineCommand):
     help = "Put an upstream into a family's pool; the same one again gets what is named, and keeps the rest."
@@ -35,11 +37,11 @@ class Command(commands.OneLineCommand):
         )
         parser.add_argument("--context", type=commands.positive_integer, metavar="N", help="its context, in tokens")
         parser.add_argument("--longest-answer", type=commands.positive_integer, metavar="N", help="in tokens")
-        for name in ("tools", "images"):
+        for name, what in FEATURES.items():
             parser.add_argument(
-                f"--{name}",
+                f"--{name.replace('_', '-')}",
                 action=argparse.BooleanOptionalAction,
-                help=f"whether it takes {name}; else as it was, or yes",
+                help=f"whether it takes {what}; else as it was, or yes",
             )
         for name, note in (("input", ""), ("cached", "; else as input"), ("output", "")):
             parser.add_argument(
@@ -63,7 +65,7 @@ class Command(commands.OneLineCommand):
             weight=options["weight"],
             cost=_read_cost(options),
             carries=pools.Carries(
-                options["context"], options["longest_answer"], tools=options["tools"], images=options["images"]
+                options["context"], options["longest_answer"], **{name: options[name] for name in FEATURES}
             ),
         )
         what = "added to" if is_new else "was already in"
