@@ -72,6 +72,15 @@ class UserAdmin(RowAdmin):
         more = () if request.user.is_superuser else ("is_active", "is_staff", "is_superuser")
         return (*super().get_readonly_fields(request, obj), *more)
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        view = super().changeform_view
+        # An administrator made in a browser left open could grant, and would stay when it is closed.
+        guarded = reauthentication_required(view) if request.method == "POST" else view
+        response: HttpResponse = guarded(request, object_id, form_url, extra_context)
+        return response
+
     def kept_because(self, row: Any) -> str:
         return (
             f"{row} can't be deleted: keys and money are tied to people. Switch the person off instead; "

@@ -142,3 +142,15 @@ def test_a_form_that_was_stopped_goes_on_behind_the_password(signed_in_long_ago,
 def test_codes_are_money_too(signed_in_long_ago):
     answer = signed_in_long_ago.get(reverse("admin:billing_redeemcode_make"))
     assert answer.headers["Location"].startswith("/accounts/reauthenticate/")
+
+
+def test_nobody_is_made_an_administrator_without_it(signed_in_long_ago, member):
+    url = reverse("admin:accounts_user_change", args=[member.user_id])
+    assert signed_in_long_ago.get(url).status_code == 200
+    rows = {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL")}
+    given = {"name": "", "is_active": "on", "is_staff": "on", "is_superuser": "on"} | rows
+    stopped = signed_in_long_ago.post(url, given)
+    assert stopped.headers["Location"].startswith("/accounts/reauthenticate/")
+    assert not User.objects.get(pk=member.user_id).is_staff
+    signed_in_long_ago.post(stopped.headers["Location"], {"password": PASSWORD, "next": url})
+    assert User.objects.get(pk=member.user_id).is_staff
