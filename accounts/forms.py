@@ -180,8 +180,12 @@ class RoleForm(forms.Form):
 
 
 class HeirField(forms.ModelChoiceField):
+    def __init__(self, *args: Any, words: str = "{}", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.words = words
+
     def label_from_instance(self, heir: Any) -> str:
-        return f"Hand over to {heir.user}"
+        return self.words.format(heir.user)
 
 
 class PartingForm(forms.Form):
@@ -192,6 +196,7 @@ class PartingForm(forms.Form):
         label="Keys",
         required=False,
         empty_label="Revoke",
+        words="Hand over to {}",
         help_text="What is handed over works on with its budgets and limits. "
         "The old secrets stay known to who goes: rotate the keys soon.",
     )
@@ -200,9 +205,27 @@ class PartingForm(forms.Form):
         super().__init__(data)
         heir = self.fields["heir"]
         assert isinstance(heir, HeirField)
-        heir.queryset = list_heirs(membership=membership, only_owners=is_self)
+        heirs = list_heirs(organization_id=membership.organization_id, user_id=membership.user_id)
+        heir.queryset = heirs.filter(role=Membership.Role.OWNER) if is_self else heirs
         if not list_keys(membership=membership).exists():
             del self.fields["heir"]
+
+
+class HandOverForm(forms.Form):
+    heir = HeirField(
+        Membership.objects.none(),
+        label="To whom",
+        empty_label="choose one",
+        help_text="The key works on with its budgets and limits. Its secret stays known to whoever has it: "
+        "rotate it if that must end.",
+        error_messages={"required": "Choose a member."},
+    )
+
+    def __init__(self, data: Any, *, key: APIKey) -> None:
+        super().__init__(data)
+        heir = self.fields["heir"]
+        assert isinstance(heir, HeirField)
+        heir.queryset = list_heirs(organization_id=key.organization_id, user_id=key.created_by_id)
 
 
 class CloseForm(forms.Form):

@@ -73,8 +73,8 @@ def remove_member(*, membership: Membership, actor: str, heir: Membership | None
     if not Membership.objects.filter(pk=membership.pk).exists():
         return  # somebody else was first
     _keep_owner(membership)
-    if heir and not list_heirs(membership=membership).filter(pk=heir.pk).exists():
-        raise MemberError(f"{heir.user} is no member any more: nothing was changed.")
+    if heir:
+        _require_heir(heir, membership.organization_id, membership.user_id)
     for key in list_keys(membership=membership):
         if heir:
             _hand_over(key, heir, actor)
@@ -97,12 +97,25 @@ def list_keys(*, membership: Membership) -> "QuerySet[APIKey]":
     )
 
 
-def list_heirs(*, membership: Membership, only_owners: bool = False) -> "QuerySet[Membership]":
-    """Return the other members, to whom a person's keys can be handed over."""
-    others = Membership.objects.filter(organization=membership.organization_id, user__is_active=True)
-    if only_owners:
-        others = others.filter(role=Membership.Role.OWNER)
-    return others.exclude(user=membership.user_id).select_related("user").order_by("user__email")
+def list_heirs(*, organization_id: int, user_id: int) -> "QuerySet[Membership]":
+    """Return the other members of an organization, to whom a person's keys can be handed over."""
+    others = Membership.objects.filter(organization=organization_id, user__is_active=True)
+    return others.exclude(user=user_id).select_related("user").order_by("user__email")
+
+
+@transaction.atomic
+def hand_over_key(*, key: APIKey, heir: Membership, actor: str) -> None:
+    """Let another member answer for a key; its secret, budgets and limits stay. Raises MemberError."""
+    Organization.objects.select_for_update(no_key=True).get(pk=key.organization_id)
+    _require_heir(heir, key.organization_id, key.created_by_id)
+    if key.kind != APIKey.Kind.STANDARD or not APIKey.objects.filter(pk=key.pk, revoked_at=None).exists():
+        raise MemberError("This key can't be handed over.")
+    _hand_over(key, heir, actor)
+
+
+def _require_heir(heir: Membership, organization_id: int, user_id: int) -> None:
+    if not list_heirs(organization_id=organization_id, user_id=user_id).filter(pk=heir.pk).exists():
+        raise MemberError(f"{heir.user} is no member any more: nothing was changed.")
 
 
 def _hand_over(key: APIKey, heir: Membership, actor: str) -> None:

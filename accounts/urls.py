@@ -10,6 +10,7 @@ urlpatterns = [
     path("console/keys/<int:pk>/", views.edit_key, name="key"),
     path("console/keys/<int:pk>/revoke/", views.revoke_key, name="key_revoke"),
     path("console/keys/<int:pk>/rotate/", views.rotate_key, name="key_rotate"),
+    path("console/keys/<int:pk>/hand-over/", views.hand_over_key, name="key_hand_over"),
     path("console/keys/<int:pk>/first-call/", views.first_call, name="key_first_call"),
     path("console/audit/", views.audit_log, name="audit"),
     path("console/members/", member_views.list_members, name="members"),

@@ -16,11 +16,10 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts import audit, rotation
+from accounts import audit, members, rotation
 from accounts import keys as api_keys
 from accounts.adapter import CONFIRMATION_LINK
-from accounts.forms import KeyForm, OrganizationForm, ProfileForm, RotateForm
-from accounts.members import update_organization
+from accounts.forms import HandOverForm, KeyForm, OrganizationForm, ProfileForm, RotateForm
 from accounts.middleware import MemberRequest, audit_required, membership_required
 from accounts.models import APIKey, Membership
 from accounts.pages import page_by_id
@@ -167,6 +166,26 @@ def rotate_key(request: MemberRequest, pk: int) -> HttpResponse:
 
 @membership_required
 @never_cache
+def hand_over_key(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask to whom, then let another member answer for a key."""
+    key = _find_key(request, pk, kind=APIKey.Kind.STANDARD, revoked_at=None)
+    if request.membership.role == Membership.Role.MEMBER:
+        raise PermissionDenied("Only owners and admins can hand keys over.")
+    form = HandOverForm(request.POST if request.method == "POST" else None, key=key)
+    if form.is_valid():
+        heir = form.cleaned_data["heir"]
+        try:
+            members.hand_over_key(key=key, heir=heir, actor=request.user.email)
+        except members.MemberError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{heir.user} answers for “{key.name}” from now on.")
+            return redirect("key", pk)
+    return render(request, "accounts/key_hand_over.html", {"key": key, "form": form})
+
+
+@membership_required
+@never_cache
 @require_safe
 def first_call(request: MemberRequest, pk: int) -> JsonResponse:
     """Tell the page that waits for a key's first call what has arrived."""
@@ -216,7 +235,7 @@ def settings(request: MemberRequest) -> HttpResponse:
     if profile.is_bound and profile.is_valid():
         rename_user(user=request.user, name=profile.cleaned_data["name"])
     elif of_organization.is_bound and of_organization.is_valid():
-        update_organization(organization=organization, actor=request.user.email, **of_organization.cleaned_data)
+        members.update_organization(organization=organization, actor=request.user.email, **of_organization.cleaned_data)
     else:
         context = {"profile": profile, "of_organization": of_organization, "is_owner": is_owner}
         return render(request, "accounts/settings.html", context)

@@ -181,6 +181,22 @@ def test_who_leaves_hands_keys_over_to_owners_alone(alice, carol, sign_in):
     assert APIKey.objects.get(pk=key.pk).created_by == alice.user
 
 
+def test_an_owner_hands_a_key_over(owner, carol):
+    key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    page = f"/console/keys/{key.pk}/hand-over/"
+    assert "Choose a member" in owner.post(page, {}).content.decode()
+    assert "not one of the available" in owner.post(page, {"heir": carol.pk}).content.decode()
+    heir = carol.organization.memberships.get(user__email="alice@example.com")
+    assert "answers for" in owner.post(page, {"heir": heir.pk}, follow=True).content.decode()
+    assert APIKey.objects.get(pk=key.pk).created_by == heir.user
+
+
+def test_a_plain_member_hands_nothing_over(alice, carol, sign_in):
+    key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
+    assert sign_in(carol).post(f"/console/keys/{key.pk}/hand-over/", {"heir": alice.pk}).status_code == 403
+    assert APIKey.objects.get(pk=key.pk).created_by == carol.user
+
+
 def test_nobody_inherits_who_is_no_member(alice, bob, carol):
     key, _ = keys.create_key(organization=carol.organization, created_by=carol.user, name="Carol's")
     for heir in (bob, carol):

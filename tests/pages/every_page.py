@@ -89,6 +89,7 @@ PAGES = {
     "key": _page(*OWN_ROW, pk="key"),
     "key_revoke": _page(*OWN_ROW, pk="key"),
     "key_rotate": _page(*OWN_ROW, pk="key"),
+    "key_hand_over": _page(*OWN_ROW, pk="key"),
     "key_first_call": _page(*OWN_ROW, pk="key"),
     "usage": _page(*SIGNED_IN),
     "refused": _page(*SIGNED_IN),
