@@ -6,11 +6,13 @@ people's models. They stay on the attempt, for administrators.
 
 import re
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from accounts import keys, management_keys
 from routing.dialects.base import Meaning, UpstreamFault
 
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([.\[][A-Za-z0-9_.\[\]]*)?")
+MAX_NAMES = 50
 PLAIN_WORDS = frozenset({"model", "user", "stream", "n", "stop", "store", "metadata", "prediction"})
 """Parameters whose names are words of a sentence: they count only in quotes."""
 
@@ -58,7 +60,9 @@ def _clean(param: str | None) -> str | None:
 
 def find_parameter(text: str, parameters: Iterable[str]) -> str | None:
     """Return which of the client's parameters a provider's text names, the longest name first; in quotes at best."""
-    names = sorted((name for name in parameters if PARAMETER.fullmatch(name)), key=lambda name: (-len(name), name))
+    # A body may hold a million names; an expression is made only for those that can be found.
+    held = islice((name for name in parameters if name in text and PARAMETER.fullmatch(name)), MAX_NAMES)
+    names = sorted(held, key=lambda name: (-len(name), name))
     quoted = (name for name in names if re.search(rf"""["'`]{re.escape(name)}["'`]""", text))
     plain = (name for name in names if name not in PLAIN_WORDS and re.search(rf"\b{re.escape(name)}\b", text))
     return next(quoted, None) or next(plain, None)

@@ -1,7 +1,11 @@
 """What a client reads of a refusal: which of its parameters, never the provider's words."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
 
+from routing import explanations
 from routing.dialects.base import Meaning, UpstreamFault
 from routing.explanations import explain_fault
 
@@ -27,6 +31,15 @@ def test_a_parameter_in_the_providers_words_is_named(words, param):
     text, named = explain_fault(fault, BODY)
     assert named == param
     assert "canary" not in text
+
+
+def test_a_body_of_very_many_names_costs_no_more_than_those_that_are_named(monkeypatch):
+    tried = []
+    search = SimpleNamespace(search=lambda pattern, text: tried.append(pattern), escape=re.escape)
+    monkeypatch.setattr(explanations, "re", search)
+    words = " ".join(f"n{number}" for number in range(1000))
+    explanations.find_parameter(words, [f"n{number}" for number in range(100_000)])
+    assert len(tried) <= 2 * explanations.MAX_NAMES
 
 
 @pytest.mark.parametrize(
