@@ -7,12 +7,14 @@ is too long to be looked through, or the words are escaped.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 BLOCK = 10
 """Any run of twice as many characters, less one, holds a whole block of the words."""
 SHORTEST = 4
 MAX_TEXT = 500_000
+MAX_TEXTS = 5_000
 ESCAPED = re.compile(r"\\[uUx][0-9a-fA-F]{2}|%[0-9a-fA-F]{2}%|&#x?[0-9a-fA-F]+;")
 NOT_SAID = frozenset({"role", "type", "model"})
 """Fields whose texts are the protocol's."""
@@ -24,8 +26,8 @@ def drop_echo(words: str, body: dict[str, Any]) -> str:
         return ""
     if ESCAPED.search(words):
         return ""
-    texts = list(_texts(body))
-    if sum(map(len, texts)) > MAX_TEXT:
+    texts = list(islice(_texts(body), MAX_TEXTS + 1))
+    if len(texts) > MAX_TEXTS or sum(map(len, texts)) > MAX_TEXT:
         return ""
     plain = _plain(words)
     blocks = [plain[start : start + BLOCK] for start in range(0, len(plain) - BLOCK + 1, BLOCK)]

@@ -10,6 +10,8 @@ from routing.errors import GatewayError
 from routing.extras import refuse_extras
 
 MAX_CHOICES = 8
+MAX_MESSAGES = 20_000
+"""More than any context takes; each costs time before anything is refused."""
 LIMIT_PARAMETERS = ("max_completion_tokens", "max_tokens")
 
 SEEN = ("image_url", "video_url")
@@ -116,6 +118,8 @@ def _check_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise _invalid("`messages` must be an array with at least one message.", "messages")
+    if len(messages) > MAX_MESSAGES:
+        raise _invalid(f"`messages` may hold {MAX_MESSAGES:,} messages at the most.", "messages")
     for index, message in enumerate(messages):
         place = f"messages[{index}]"
         if not isinstance(message, dict):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Message = dict[str, Any]
+MAX_TURNS = 1_000
+"""Of a conversation, in which lost reasoning is looked for."""
 
 
 def map_roles(messages: list[Message], roles: Mapping[str, str]) -> list[Message]:
@@ -86,8 +88,8 @@ def _prepend(text: str, content: Any) -> Any:
 
 
 def find_lost(messages: list[Message]) -> list[str]:
-    """Return the ids of the tool calls whose message lacks the reasoning that came before them."""
-    return [id_ for message in messages if (id_ := _lost_id(message))]
+    """Return the ids of the latest tool calls whose message lacks the reasoning that came before them."""
+    return [id_ for message in messages[-MAX_TURNS:] if (id_ := _lost_id(message))]
 
 
 def put_back(messages: list[Message], texts: Mapping[str, str]) -> list[Message]:

@@ -69,6 +69,10 @@ def test_messages_must_be_a_list_with_something_in_it(caller, messages):
     assert_refused(caller.chat(messages=messages), "messages")
 
 
+def test_there_are_not_more_messages_than_any_context_takes(caller):
+    assert_refused(caller.chat(messages=[HI[0]] * 20_001), "messages")
+
+
 @pytest.mark.parametrize(
     ("message", "param"),
     [

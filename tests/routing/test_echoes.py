@@ -48,3 +48,8 @@ def test_a_request_too_long_to_look_through_keeps_no_words():
 def test_the_data_of_images_is_not_looked_through():
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * MAX_TEXT}}
     assert drop_echo("engine died", asked([image])) == "engine died"
+
+
+def test_words_beside_very_many_texts_are_dropped_unread():
+    body = {"messages": [{"role": "user", "content": ["x"] * 10_000}]}
+    assert drop_echo("the model is loading", body) == ""

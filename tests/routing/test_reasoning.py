@@ -6,6 +6,8 @@ import pytest
 from django.conf import settings
 
 from routing import reasoning
+from routing.dialects import messages
+from routing.dialects.messages import find_lost
 from routing.reasoning import ReasoningMemory
 
 
@@ -77,3 +79,8 @@ def test_without_redis_each_process_remembers_for_itself(caplog):
         return found
 
     assert run(talk()) == {"a": "Hm"}
+
+
+def test_it_is_looked_for_in_the_latest_turns_alone():
+    turn = {"role": "assistant", "tool_calls": [{"id": "a"}]}
+    assert len(find_lost([turn] * 5000)) == messages.MAX_TURNS
