@@ -215,7 +215,7 @@ class BillLineAdmin(ReadOnlyAdmin):
             days = {"from": imported.first, "to": imported.last, "provider": provider}
             return redirect(reverse("admin:billing_billline_drift", query=days))
         return self._ask(
-            request, form, title="Import a provider's bill", submit="Import", undone="Nothing was imported."
+            request, form, title="Import a provider's bill", submit_text="Import", undone="Nothing was imported."
         )
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
@@ -234,7 +234,7 @@ class BillLineAdmin(ReadOnlyAdmin):
             request,
             form,
             title="Remove lines of a provider's bill",
-            submit="Remove",
+            submit_text="Remove",
             undone="Nothing was removed.",
             note="All lines of these days go: for a bill that was imported for the wrong provider or the wrong days. "
             "One that only has wrong figures is imported again instead. This can't be undone.",

@@ -1,5 +1,6 @@
 """Margins and bills in the admin: filters in the address, a bill by upload."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,7 @@ def test_a_senseless_form_imports_nothing(root, upstream, wrong):
 
 def test_a_bill_for_the_wrong_provider_is_taken_back(root, upstream):
     root.post(reverse(IMPORT), bill("day,model,tokens,cost,currency\n2026-11-01,m,1,1,USD\n"))
+    assert re.search(r"<button[^>]*>\s*Remove\s*</button>", root.get(reverse(REMOVE)).content.decode())
     days = {"provider": "moonshot", "first": "2026-11-01", "last": "2026-11-01"}
     for wrong in ({"provider": ""}, {"first": ""}, {"first": "2026-11-02"}):
         assert root.post(reverse(REMOVE), days | wrong).status_code == 400
