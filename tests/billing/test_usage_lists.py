@@ -3,9 +3,12 @@
 import pytest
 from django.db import connection
 
-from accounts.models import Membership
+from accounts import keys
+from accounts.keys import build_record
+from accounts.models import Membership, User
 from billing.filters import UsageFilter
 from billing.usage import ORDERS, Order
+from tests.billing.bulk import fill
 from tests.services import DATABASE
 
 pytestmark = pytest.mark.skipif(DATABASE == "sqlite", reason="only PostgreSQL explains it in these words")
@@ -53,3 +56,15 @@ def test_a_plain_members_own_need_no_join(owner):
     owner.role = Membership.Role.MEMBER
     plan = explain(owner, UsageFilter())
     assert "accounts_apikey" not in plan
+
+
+def test_a_plain_members_few_are_found_by_their_keys_and_by_themselves(owner, price):
+    """Among many records of others, none of which is read."""
+    fill(2000, build_record(owner.organization.keys.select_related("organization").get()), price)
+    carol = User.objects.create_user("carol@example.com")
+    member = Membership.objects.create(user=carol, organization=owner.organization)
+    keys.create_key(organization=owner.organization, created_by=carol, name="her own")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE billing_usagerecord")
+    plan = UsageFilter().records(member).order_by("-created_at", "-id")[:51].explain()
+    assert "usage_by_key" in plan and "usage_by_user" in plan
