@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordKeyForm, SignupForm
+from django.conf import settings
 
 RULES = "10 characters or more; no common password, and nothing like your address."
 
@@ -10,7 +11,9 @@ RULES = "10 characters or more; no common password, and nothing like your addres
 class SignInForm(LoginForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["remember"].label = "Stay signed in in this browser"
+        remember = self.fields["remember"]
+        remember.label = f"Stay signed in for {settings.SESSION_COOKIE_AGE // 86_400} days"
+        remember.help_text = "Otherwise until this browser is closed. Not on a computer that others use."
 
 
 class AccountForm(SignupForm):
