@@ -22,9 +22,16 @@ function dollars(nanos, places) {
   return "$" + amount.toFixed(places);
 }
 
+// As many as tell the marks of an axis apart without rounding: its step may be $0.00025.
+function placesOf(step) {
+  let places = step % 1e9 ? 2 : 0;
+  while (places < 9 && Math.round(step) % 10 ** (9 - places)) places += 1;
+  return places;
+}
+
 function words(measure, value, step) {
   if (measure !== "usd") return value.toLocaleString("en");
-  return dollars(value, step && Math.max(step >= 1e9 ? 0 : 2, Math.ceil(-Math.log10(step / 1e9))));
+  return dollars(value, step && placesOf(step));
 }
 
 function describe({ measure, labels, series }, place) {
