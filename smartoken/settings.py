@@ -319,6 +319,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env("LOG_LEVEL")},
     "loggers": {
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        # Its lines are below that level, but uvicorn makes them all the same where any handler could get them.
+        "uvicorn.access": {"propagate": False},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},  # below it, whole messages

@@ -35,3 +35,8 @@ def test_an_error_is_told_by_its_class_and_its_place_alone():
     line = write(logging.LogRecord("x", logging.ERROR, __file__, 1, "broke\n%s", ("off",), info))
     assert "ValueError" in line and "test_logs.py" in line
     assert "S3cret" not in line and "\n" not in line
+
+
+def test_no_line_is_made_of_each_request() -> None:
+    """uvicorn makes one, whatever its level, where a handler above could get it."""
+    assert not logging.getLogger("uvicorn.access").propagate
