@@ -52,8 +52,9 @@ def price(micros: int) -> str:
 
 def usd(nanos: int) -> str:
     """Return the exact decimal text without an exponent, e.g. ``"0.000021"``, ``"-1.5"``, ``"0"``."""
-    sign, whole, rest = "-" if nanos < 0 else "", *divmod(abs(nanos), NANOS)
-    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    whole, rest = divmod(abs(nanos), NANOS)
+    text = f"{whole}.{rest:09d}".rstrip("0") if rest else str(whole)
+    return f"-{text}" if nanos < 0 else text
 
 
 def format_usd(nanos: int) -> str:

@@ -19,7 +19,7 @@ from accounts.keys import KeyRecord, build_record, playground_key
 from playground.bodies import SENT, read_body
 from routing import endpoints, sse
 from routing.call import Call
-from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
+from routing.entrance import CountedRefusals, check_key, check_rate, check_sight, explain, open_runtime
 from routing.errors import GatewayError
 from routing.gateway import Journey
 from routing.ids import make_request_id
@@ -129,7 +129,7 @@ async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
     key = await sync_to_async(_find_key)(request)
     runtime = open_runtime()
     check_sight(runtime)
-    with counted_refusals(runtime, key, request_id):
+    with CountedRefusals(runtime, key, request_id):
         check_key(key, request.META["REMOTE_ADDR"])
         check_rate(await runtime.rates.hit(key))
         client = PageClient()

@@ -2,8 +2,6 @@
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -76,17 +74,22 @@ def check_rate(rate: RateState | None) -> None:
         )
 
 
-@contextmanager
-def counted_refusals(runtime: Runtime, key: KeyRecord, request_id: UUID) -> Iterator[None]:
-    """Count for the key what is refused within; what is our own fault is no refusal."""
-    try:
-        yield
-    except GatewayError as error:
-        if error.status < 500:
+class CountedRefusals:
+    """Counts for the key what is refused within; what is our own fault is no refusal."""
+
+    __slots__ = ("_key", "_request_id", "_runtime")
+
+    def __init__(self, runtime: Runtime, key: KeyRecord, request_id: UUID) -> None:
+        self._runtime, self._key, self._request_id = runtime, key, request_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, GatewayError) and error.status < 500:
             param = error.param if error.param and PARAMETER.fullmatch(error.param) else ""
             reason = error.message if error.code in OWN_WORDS else error.kind.message
-            runtime.refusals.add(key, error.code, request=request_id, param=param, reason=reason)
-        raise
+            self._runtime.refusals.add(self._key, error.code, request=self._request_id, param=param, reason=reason)
 
 
 def explain(error: Exception) -> GatewayError:

@@ -32,7 +32,8 @@ class Estimator:
         self._ratios: dict[str, Ratios] = {}
 
     def ratios(self, model: str) -> Ratios:
-        return self._ratios.setdefault(model, Ratios())
+        known = self._ratios.get(model)
+        return known if known else self._ratios.setdefault(model, Ratios())
 
     def likely_input(self, model: str, size: int) -> int:
         """Return likely tokens for so many bytes of messages; 0 for 0."""

@@ -34,6 +34,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "logit_bias": (dict,),
     "reasoning_effort": (str,),
 }
+CONTENT = (str, list, type(None))
 NAMES = {bool: "a boolean", dict: "an object", list: "an array", int: "a number", float: "a number", str: "a string"}
 
 
@@ -121,14 +122,18 @@ def _check_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
     if len(messages) > MAX_MESSAGES:
         raise _invalid(f"`messages` may hold {MAX_MESSAGES:,} messages at the most.", "messages")
     for index, message in enumerate(messages):
-        place = f"messages[{index}]"
-        if not isinstance(message, dict):
-            raise _invalid(f"`{place}` must be an object with `role` and `content`.", place)
-        if not isinstance(message.get("role"), str):
-            raise _invalid(f'`{place}.role` must be a string such as "user".', f"{place}.role")
-        if not isinstance(message.get("content"), str | list | None):
-            raise _invalid(f"`{place}.content` must be a string or an array of parts.", f"{place}.content")
+        is_object = isinstance(message, dict)
+        if not (is_object and isinstance(message.get("role"), str) and isinstance(message.get("content"), CONTENT)):
+            raise _explain_message(message, f"messages[{index}]")
     return messages
+
+
+def _explain_message(message: Any, place: str) -> GatewayError:
+    if not isinstance(message, dict):
+        return _invalid(f"`{place}` must be an object with `role` and `content`.", place)
+    if not isinstance(message.get("role"), str):
+        return _invalid(f'`{place}.role` must be a string such as "user".', f"{place}.role")
+    return _invalid(f"`{place}.content` must be a string or an array of parts.", f"{place}.content")
 
 
 def _count_images(messages: list[dict[str, Any]]) -> tuple[int, int]:

@@ -7,8 +7,8 @@ gets OpenAI's error shape: uvicorn's own plain text is never seen.
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -18,7 +18,7 @@ from accounts.keys import KeyRecord
 from accounts.ratelimit import RateState
 from routing import endpoints, sse
 from routing.call import Call
-from routing.entrance import check_key, check_rate, check_sight, counted_refusals, explain, open_runtime
+from routing.entrance import CountedRefusals, check_key, check_rate, check_sight, explain, open_runtime
 from routing.errors import GatewayError
 from routing.explanations import explain_key
 from routing.gateway import Journey
@@ -74,6 +74,8 @@ class Exchange:
             self.out.append((b"x-client-request-id", client_id))
         if settings.SECURE:
             self.out.append((b"strict-transport-security", b"max-age=31536000"))
+        self.body_size = 0
+        """Bytes that have come of the body."""
         self._send = send
         # As the journey's client:
         self.has_left = False
@@ -189,7 +191,7 @@ async def _read(exchange: Exchange, runtime: Runtime, path: str) -> None:
 async def _chat(exchange: Exchange, runtime: Runtime) -> None:
     """Key first, then the body: nobody unknown may make the server read 32 MB."""
     key = await _find_key(exchange, runtime)
-    with counted_refusals(runtime, key, exchange.request_id):
+    with CountedRefusals(runtime, key, exchange.request_id):
         rate = await runtime.rates.hit(key)
         exchange.out += describe_rate(rate)
         check_rate(rate)
@@ -197,19 +199,11 @@ async def _chat(exchange: Exchange, runtime: Runtime) -> None:
 
 
 async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -> None:
-    size_read = 0
     try:
-        parts = []
-        async for part in _body_parts(exchange):
-            parts.append(part)
-            size_read += len(part)
-            runtime.body_bytes += len(part)
-            if runtime.body_bytes > settings.BODIES_IN_FLIGHT_BYTES:
-                raise GatewayError("overloaded", "Too many large requests at once.", retry_after=2)
-        body = b"".join(parts)
+        body = await _read_body(exchange, runtime)
         chat = parse_chat(body)
         claim = read_claim(exchange.headers.get(b"idempotency-key"), path=exchange.path.rstrip("/"), body=body)
-        del parts, body
+        del body  # a long prompt is kept once: as what was parsed
         model = endpoints.find_model(runtime.snapshot, key, chat.model)
         call = Call(
             id=exchange.request_id,
@@ -225,12 +219,12 @@ async def _chat_with_key(exchange: Exchange, runtime: Runtime, key: KeyRecord) -
         )
         await _watch(exchange, Journey(runtime, call, exchange))
     finally:
-        runtime.body_bytes -= size_read
+        runtime.body_bytes -= exchange.body_size
 
 
 async def _watch(exchange: Exchange, journey: Journey) -> None:
     """Run the journey beside exactly one receive(): the server itself never says that a client has left."""
-    watcher = asyncio.ensure_future(exchange.receive())
+    watcher = asyncio.get_running_loop().create_task(cast(Coroutine[Any, Any, Message], exchange.receive()))
 
     def note(future: "asyncio.Future[Message]") -> None:
         if not future.cancelled() and not exchange.has_finished:
@@ -240,7 +234,8 @@ async def _watch(exchange: Exchange, journey: Journey) -> None:
     try:
         await journey.run()
     finally:
-        watcher.cancel()
+        if not exchange.has_finished:  # else the server ends it
+            watcher.cancel()
 
 
 def _read_sdk_retry(headers: dict[bytes, bytes]) -> int:
@@ -286,7 +281,7 @@ async def _find_key(exchange: Exchange, runtime: Runtime) -> KeyRecord:
         )
     check_sight(runtime)
     key = runtime.keys.remember(secret) or await _look_up(secret, exchange, runtime)
-    with counted_refusals(runtime, key, exchange.request_id):
+    with CountedRefusals(runtime, key, exchange.request_id):
         check_key(key, client_address(exchange.scope, exchange.headers))
     return key
 
@@ -305,29 +300,41 @@ async def _look_up(secret: str, exchange: Exchange, runtime: Runtime) -> KeyReco
     return key
 
 
-async def _body_parts(exchange: Exchange) -> Any:
-    """Yield the parts of the body. Raises GatewayError when it is too large or too slow."""
-    limit = settings.BODY_LIMIT_BYTES
-    too_large = GatewayError("request_too_large", f"The body may have {limit // 2**20} MB at the most.")
-    if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise GatewayError("invalid_request", "Send the body as it is, without a content-encoding.")
-    announced = exchange.headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_large
-    size = 0
-    deadline = time.monotonic() + settings.BODY_SECONDS
-    while True:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+async def _read_body(exchange: Exchange, runtime: Runtime) -> bytes:
+    """Return the body. Raises GatewayError when it is too large or too slow, Disconnected when it breaks off."""
+    _check_announced(exchange.headers)
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(settings.BODY_SECONDS):
+            while True:
                 message = await exchange.receive()
-        except TimeoutError:
-            raise GatewayError("body_timeout") from None
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise too_large
-        yield part
-        if not message.get("more_body"):
-            return
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                _count_part(exchange, runtime, message.get("body", b""), parts)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise GatewayError("body_timeout") from None
+
+
+def _count_part(exchange: Exchange, runtime: Runtime, part: bytes, parts: list[bytes]) -> None:
+    parts.append(part)
+    exchange.body_size += len(part)
+    runtime.body_bytes += len(part)
+    if exchange.body_size > settings.BODY_LIMIT_BYTES:
+        raise _too_large()
+    if runtime.body_bytes > settings.BODIES_IN_FLIGHT_BYTES:
+        raise GatewayError("overloaded", "Too many large requests at once.", retry_after=2)
+
+
+def _check_announced(headers: dict[bytes, bytes]) -> None:
+    """Raise GatewayError for a body that need not even be read."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise GatewayError("invalid_request", "Send the body as it is, without a content-encoding.")
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > settings.BODY_LIMIT_BYTES:
+        raise _too_large()
+
+
+def _too_large() -> GatewayError:
+    return GatewayError("request_too_large", f"The body may have {settings.BODY_LIMIT_BYTES // 2**20} MB at the most.")

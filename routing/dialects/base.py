@@ -154,7 +154,8 @@ class Dialect:
             needs_word=self.needs_json_word,
         )
         body["messages"] = self.fit_messages(body["messages"], model)  # behind the instruction that JSON may need
-        dropped += apply_rules(body, {**self.parameters_of(model), **(rules or {})})
+        known = self.parameters_of(model)
+        dropped += apply_rules(body, {**known, **rules} if rules else known)
         self._refuse_unknown(body)
         body["model"] = model
         body[self.output_parameter_of(model)] = output_limit
