@@ -18,6 +18,8 @@ from routing import sse
 
 PATH = "/demo-provider/v1"
 WORDS_PER_SECOND = 40
+CHARACTERS_PER_TOKEN = 4
+IMAGE_CHARACTERS = 1000 * CHARACTERS_PER_TOKEN
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -84,9 +86,16 @@ def _envelope(body: dict[str, Any], kind: str, said: dict[str, Any], usage: dict
     return {**envelope, "choices": choices, **({"usage": usage} if usage else {})}
 
 
+def _measure(content: str | list[dict[str, Any]]) -> int:
+    """Return a message's length in characters; an image is as long as models count it, whatever its data."""
+    if isinstance(content, str):
+        return len(content)
+    return sum(len(str(part["text"])) if "text" in part else IMAGE_CHARACTERS for part in content)
+
+
 def _usage(body: dict[str, Any], words: int) -> dict[str, int]:
-    asked = sum(len(str(message.get("content") or "")) for message in body.get("messages", []))
-    counts = {"prompt_tokens": max(1, asked // 4), "completion_tokens": words * _count_choices(body)}
+    asked = sum(_measure(message.get("content") or "") for message in body.get("messages", []))
+    counts = {"prompt_tokens": max(1, asked // CHARACTERS_PER_TOKEN), "completion_tokens": words * _count_choices(body)}
     return {**counts, "total_tokens": sum(counts.values())}
 
 

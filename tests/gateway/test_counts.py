@@ -121,3 +121,12 @@ def test_the_demo_teaches_nothing(caller):
     before = ratio("glm")
     assert caller.chat(model="glm", messages=LONG).record.demo
     assert ratio("glm") == before
+
+
+def test_the_demo_counts_an_image_and_not_its_data(caller, wallet):
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
+    record = caller.chat(
+        model="kimi", messages=[{"role": "user", "content": [{"type": "text", "text": "Hi"}, image]}]
+    ).record
+    assert record.input_tokens == 1000
+    assert record.charge_nanos <= record.held_nanos
