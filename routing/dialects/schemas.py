@@ -40,7 +40,7 @@ def _is_schema(text: bytes) -> bool:
     if len(text) > MAX_BYTES:
         return True
     schema = orjson.loads(text)
-    standard = jsonschema.validators.validator_for(schema)
+    standard = _find_standard(schema)
     return _is_valid(schema, standard.META_SCHEMA, standard) is not False
 
 
@@ -53,7 +53,14 @@ def fits(text: str, schema: Any) -> bool | None:
     written = orjson.dumps(schema)
     if len(text) > MAX_BYTES or len(written) > MAX_BYTES or EXPRESSIONS in written:
         return None
-    return _is_valid(value, schema, jsonschema.validators.validator_for(schema))
+    return _is_valid(value, schema, _find_standard(schema))
+
+
+def _find_standard(schema: Any) -> Any:
+    """Return the validator of the standard that a schema names; of the latest where it names none that is known."""
+    latest = jsonschema.Draft202012Validator
+    is_named = isinstance(schema.get("$schema"), str)
+    return jsonschema.validators.validator_for(schema, default=latest) if is_named else latest
 
 
 def _is_valid(value: Any, schema: Any, standard: Any) -> bool | None:

@@ -70,6 +70,8 @@ def test_a_reference_is_never_followed_out_of_the_schema(monkeypatch, tmp_path, 
     [
         (CITY, True),
         (PERSON, True),
+        ({**CITY, "$schema": "https://example.com/unknown"}, True),
+        ({**CITY, "$schema": []}, False),
         ({"type": "no such type"}, False),
         ({"properties": {"a": {"type": 5}}}, False),
         ("text", False),
