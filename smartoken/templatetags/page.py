@@ -12,11 +12,13 @@ from django.utils.safestring import SafeString
 
 from billing import money
 from billing.attempts import Attempt
+from smartoken.browsers import name_browser
 from smartoken.drawing import describe, draw_tall, draw_wide, make_station, read_routes
 from smartoken.templatetags.icons import icon as draw_icon
 from smartoken.timeline import draw_timeline
 
 register = template.Library()
+register.filter("browser", name_browser)
 
 
 @register.simple_tag(takes_context=True)

@@ -7,6 +7,7 @@ from django.template import Context, Template
 from django.test import RequestFactory
 
 from playground.question import Question
+from smartoken.browsers import name_browser
 from smartoken.templatetags.page import names, price, tokens
 
 
@@ -98,3 +99,21 @@ def test_a_head_turns_its_own_order_around_and_keeps_the_filters():
     assert columns["Input"]["href"] == "?sort=input&dir=desc&served=1"
     assert columns["Input"]["order"] == "ascending"
     assert columns["Context"]["href"] == "?sort=context&dir=desc&served=1"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox 140 on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) Chrome/149.0 Safari/537.36 Edg/149.0",
+            "Edge 149 on Windows",
+        ),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/18.2 Safari/605.1.15", "Safari 18 on macOS"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18) CriOS/149.0 Mobile Safari/604.1", "Chrome 149 on iPhone"),
+        ("curl/8.9.1", "curl/8.9.1"),
+        ("", "not known"),
+    ],
+)
+def test_a_browser_is_called_by_its_name(agent, name):
+    assert name_browser(agent) == name
