@@ -30,12 +30,17 @@ COMMON_TEXTS: tuple[tuple[str, Meaning], ...] = (
     ("context_length", Meaning.CONTEXT_TOO_LONG),
     ("prompt is too long", Meaning.CONTEXT_TOO_LONG),
     ("inappropriate content", Meaning.CONTENT_FILTER),
+    ("sensitive content", Meaning.CONTENT_FILTER),
+    ("sensitive information", Meaning.CONTENT_FILTER),
+    ("content policy", Meaning.CONTENT_FILTER),
+    ("content_policy", Meaning.CONTENT_FILTER),
     ("insufficient balance", Meaning.NO_BALANCE),
     ("insufficient account balance", Meaning.NO_BALANCE),
 )
 COMMON_CODES: dict[str, Meaning] = {
     "context_length_exceeded": Meaning.CONTEXT_TOO_LONG,
     "content_filter": Meaning.CONTENT_FILTER,
+    "content_policy_violation": Meaning.CONTENT_FILTER,
     "invalid_api_key": Meaning.BAD_CREDENTIAL,
     "authentication_error": Meaning.BAD_CREDENTIAL,
     "insufficient_quota": Meaning.NO_BALANCE,
@@ -118,6 +123,8 @@ class ErrorWords:
     text: str = ""
     param: str | None = None
     request_id: str = ""
+    is_page: bool = False
+    """Text or HTML: of something in front of the provider, as likely as not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,8 @@ class ErrorTable:
             or _by_text(COMMON_TEXTS, text)
             or self.statuses.get(status)
             or _by_code(COMMON_CODES, words.codes)
+            # A firewall does not like the words of one request: that is no reason to let all others wait.
+            or (Meaning.SERVER_ERROR if status == 403 and words.is_page else None)
             or STATUSES.get(_read_status(words.codes) if status == 200 else status)
             or (Meaning.INVALID_REQUEST if 400 <= status < 500 else Meaning.SERVER_ERROR)
         )
@@ -184,7 +193,7 @@ def read_words(body: bytes) -> ErrorWords:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return ErrorWords(text=clean_text(body[:MAX_PROVIDER_TEXT].decode(errors="replace")))
+        return ErrorWords(text=clean_text(body[:MAX_PROVIDER_TEXT].decode(errors="replace")), is_page=True)
     return collect_words(parsed)
 
 

@@ -48,6 +48,24 @@ def test_an_error_within_a_200_answer_may_name_its_status_as_its_code(name, erro
     assert caught.value.reason == meaning
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "meaning"),
+    [
+        (403, b"<html><h1>Request blocked</h1></html>", Meaning.SERVER_ERROR),
+        (403, b'{"error": {"message": "not open to you"}}', Meaning.NO_PERMISSION),
+        (
+            403,
+            b'{"error": {"message": "It may contain sensitive information.", "code": "new"}}',
+            Meaning.CONTENT_FILTER,
+        ),
+        (400, b'{"error": {"message": "rejected", "code": "content_policy_violation"}}', Meaning.CONTENT_FILTER),
+        (401, b"login required", Meaning.BAD_CREDENTIAL),
+    ],
+)
+def test_the_words_of_one_request_set_no_upstream_to_rest(status, body, meaning):
+    assert dialects.get("openai").read_error(status, body).reason == meaning
+
+
 # The others are refusals of the request itself, which no stream that has begun ends with.
 ENDINGS = (Meaning.CONTENT_FILTER, Meaning.RATE_LIMITED, Meaning.OVERLOADED, Meaning.SERVER_ERROR, Meaning.NO_BALANCE)
 
