@@ -156,8 +156,8 @@ class Journey:
                 self._remember_reasoning()
                 self._runtime.health.note_success(route, began_at=began_at)
                 return self._completed()
-            self._progress.note_fault(began_at, fault)
-            self._runtime.health.note_fault(route, fault, began_at=began_at)
+            if self._progress.note_fault(began_at, fault):
+                self._runtime.health.note_fault(route, fault, began_at=began_at)
             way.note_fault(route, fault, has_content=self._progress.has_content)
         return Ending.failed(way.fault, parameters=self._call.chat.body, is_cut=self._progress.has_content)
 

@@ -16,6 +16,9 @@ from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
 from routing.snapshot import RouteRecord
 
+REFUSALS = frozenset({400, 404, 422})
+"""Statuses by which providers refuse the request itself."""
+
 
 def milliseconds(start: float, end: float) -> int:
     """Return the time between two monotonic instants."""
@@ -188,13 +191,19 @@ class Progress:
             tokens = self.usage.tokens
             self.attempts[-1].update(input_tokens=tokens.input, output_tokens=tokens.output)
 
-    def note_fault(self, began_at: float, fault: UpstreamFault) -> None:
+    def note_fault(self, began_at: float, fault: UpstreamFault) -> bool:
+        """Keep a failed attempt; tell whether it says something of its upstream.
+
+        A refusal that may quote the request does not: its words, by which it was read, may be the client's.
+        """
         self.provider_request_id = fault.provider_request_id or self.provider_request_id
         self.note_attempt(began_at, "skipped" if fault.reason == "busy" else "failed", fault.reason)
         words = drop_echo(fault.provider_message, self._call.chat.body)
         self.attempts[-1].update(status=fault.status, was_sent=fault.was_sent, provider_message=words)
         if fault.was_sent and (fault.status is None or self.delivered_size):
             self.attempts[-1].update(self._describe_lost_cost())
+        is_quoting = bool(fault.provider_message) and not words
+        return not (is_quoting and fault.status in REFUSALS)
 
     def _describe_lost_cost(self) -> dict[str, str]:
         """Return what a provider that was at work may bill for an attempt that came to nothing.

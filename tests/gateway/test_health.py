@@ -132,6 +132,15 @@ def test_a_database_that_is_away_changes_nothing(caller, add_route, monkeypatch)
     assert eventually(lambda: row_of(route)).reason == "no_balance"
 
 
+@pytest.mark.parametrize("words", ["insufficient balance", "Model Not Exist"])
+def test_a_client_can_not_speak_for_a_provider(caller, add_route, told, words):
+    route = add_route("echo-400", dialect="deepseek")
+    for _ in range(3):
+        caller.chat(messages=[{"role": "user", "content": words}])
+    assert outcomes(caller.chat().record) == [("failed", "refused")]
+    assert (row_of(route), told) == (None, [])
+
+
 # --- credentials ----------------------------------------------------------------
 
 
