@@ -1,6 +1,7 @@
 """How allauth's sign-up and confirmation work on this site: who may, what they get, where links lead."""
 
 import hashlib
+import logging
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -11,6 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import get_next_redirect_url
 from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
@@ -38,8 +40,12 @@ AGAIN_BY = {
 }
 """How people confirm that it is them, in the words of this site."""
 
+NOT_SENT = "A mail could not be sent just now. Try again later; if it stays so, tell the operator."
+
 CONFIRMATION_LINK = "confirmation_link"
 """Session key: where no mail can be sent, the page shows the link instead."""
+
+logger = logging.getLogger(__name__)
 
 
 def _may_show_links() -> bool:
@@ -126,7 +132,13 @@ class AccountAdapter(DefaultAccountAdapter):
         if "activate_url" in public and _may_show_links():
             request.session[CONFIRMATION_LINK] = public["activate_url"]
         site = SimpleNamespace(name="SmarToken", domain=urlsplit(settings.SMARTOKEN_URL).netloc)
-        super().send_mail(template_prefix, email, {**context, "current_site": site, **public})
+        try:
+            super().send_mail(template_prefix, email, {**context, "current_site": site, **public})
+        except OSError:
+            # What the mail is about has happened, and whether there is such an account must not show.
+            logger.exception("a mail could not be sent: %s", template_prefix)
+            if request:
+                messages.error(request, NOT_SENT)
 
 
 def _public_link(url: str) -> str:

@@ -170,6 +170,7 @@ SIGNUP_CREDIT_USD = env("SIGNUP_CREDIT_USD") or ("1" if EMBEDDED else "0")
 
 # --- mail ------------------------------------------------------------------
 MAIL_CONFIGURED = bool(env("EMAIL_URL"))
+ACCOUNT_EMAIL_NOTIFICATIONS = MAIL_CONFIGURED
 MAILERS = {"default": mailer_config()}
 ALARM_WEBHOOK_URL = env("ALARM_WEBHOOK_URL")
 ALARM_EMAILS = [address.strip() for address in env("ALARM_EMAILS")]

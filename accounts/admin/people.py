@@ -38,6 +38,9 @@ class MembershipInline(RowInline):
     fields = ("user", "role", "created_at")
     readonly_fields = ("created_at",)
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("user")
+
 
 class OrganizationsInline(RowInline):
     """A person's organizations, to look at: they are changed on the organization's page."""
