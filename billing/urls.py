@@ -13,4 +13,5 @@ urlpatterns = [
     path("console/statements/", views.statement_list, name="statements"),
     path("console/statements/<str:month>/", views.statement_page, name="statement"),
     path("console/statements/<str:month>.csv", views.statement_csv, name="statement_csv"),
+    path("console/statements/<str:month>/entries.csv", views.statement_entries_csv, name="statement_entries_csv"),
 ]

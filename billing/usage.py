@@ -88,9 +88,13 @@ ORDERS: dict[Order, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
 """Order → the column, and how its value is read from a page's mark and written into it."""
 
 
-def list_entries(*, membership: Membership, after: str = "", size: int = PAGE) -> Page:
-    """Return a page of the wallet's ledger entries."""
+def list_entries(
+    *, membership: Membership, after: str = "", size: int = PAGE, span: tuple[datetime, datetime] | None = None
+) -> Page:
+    """Return a page of the wallet's ledger entries; ``span`` is from when on and until when, exclusive."""
     entries = LedgerEntry.objects.filter(organization=membership.organization_id)
+    if span:
+        entries = entries.filter(created_at__gte=span[0], created_at__lt=span[1])
     return page_by_id(entries, after, size=size)
 
 

@@ -1,5 +1,6 @@
 """The console's pages of usage, of one request, and of a month's statement."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -100,7 +102,10 @@ def usage_csv(request: MemberRequest) -> HttpResponseBase:
 
 
 def _stream(request: MemberRequest, filters: UsageFilter, name: str) -> StreamingHttpResponse:
-    rows = exports.stream_records(membership=request.membership, filters=filters)
+    return _answer_csv(exports.stream_records(membership=request.membership, filters=filters), name)
+
+
+def _answer_csv(rows: AsyncIterator[bytes], name: str) -> StreamingHttpResponse:
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8", headers=disposition)
 
@@ -185,8 +190,18 @@ def statement_csv(request: MemberRequest, month: str) -> HttpResponseBase:
     return _stream(request, filters, f"smartoken-{found.name}.csv")
 
 
+@wallet_required
+@never_cache
+@require_safe
+def statement_entries_csv(request: MemberRequest, month: str) -> HttpResponseBase:
+    """Stream the wallet's entries behind a month's statement."""
+    found = _find_month(request, month)
+    rows = exports.stream_entries(membership=request.membership, span=(found.starts_at, found.ends_at))
+    return _answer_csv(rows, f"smartoken-{found.name}-wallet.csv")
+
+
 def _find_month(request: MemberRequest, text: str) -> statements.Month:
     month = statements.read_month(text, ZoneInfo(request.membership.organization.time_zone))
-    if month is None:
+    if month is None or month.starts_at > timezone.now():
         raise Http404(f"There is no month {text[:20]!r}.")
     return month

@@ -101,6 +101,7 @@ PAGES = {
     "statements": _page(*NOT_MEMBERS),
     "statement": _page(*NOT_MEMBERS, month="month"),
     "statement_csv": _page(*NOT_MEMBERS, month="month"),
+    "statement_entries_csv": _page(*NOT_MEMBERS, month="month"),
     "audit": _page(*NOT_MEMBERS),
     "members": _page(*NOT_MEMBERS),
     "management_keys": _page(*NOT_MEMBERS),

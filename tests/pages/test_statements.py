@@ -3,6 +3,7 @@
 import csv
 import uuid
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -179,7 +180,7 @@ def test_the_page_shows_what_the_month_came_to(alice, add_record, add_entry):
     assert "nightly" in page
 
 
-@pytest.mark.parametrize("month", ["2026-13", "2026-1", "x", "9999-12", "0000-01", "2026-١١"])
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "x", "9999-12", "2999-01", "0000-01", "2026-١١"])
 def test_no_other_month_exists(alice, month):
     assert alice.get(f"/console/statements/{month}/").status_code == 404
 
@@ -220,7 +221,8 @@ def test_statements_are_closed_to_plain_members_and_downloads_show_their_own(own
     add_record()
     client = Client()
     client.force_login(carol)
-    for path in ("/console/statements/", "/console/statements/2026-11/", "/console/statements/2026-11.csv"):
+    month = "/console/statements/2026-11"
+    for path in ("/console/statements/", f"{month}/", f"{month}.csv", f"{month}/entries.csv"):
         assert client.get(path).status_code == 403
     assert len(download(client, "/console/usage.csv")) == 1
 
@@ -231,6 +233,17 @@ def test_a_stranger_sees_nothing_of_it(add_record):
     client.force_login(people.ensure_member(email="bob@example.com")[0].user)
     assert len(download(client, "/console/statements/2026-11.csv")) == 1
     assert "nightly" not in client.get("/console/statements/2026-11/").text
+
+
+def test_the_entries_behind_a_statement_add_up_to_it(alice, add_entry, monkeypatch):
+    monkeypatch.setattr(exports, "PAGE", 2)
+    add_entry("grant", 6 * NANOS, NOVEMBER - timedelta(days=20))
+    for kind, nanos in (("credit", 20 * NANOS), ("charge", -225_200), ("refund", 37_800), ("reversal", -5 * NANOS)):
+        add_entry(kind, nanos, NOVEMBER)
+    rows = download(alice, "/console/statements/2026-11/entries.csv")
+    assert rows[0] == list(exports.ENTRY_COLUMNS)
+    assert [row[2] for row in rows[1:]] == ["reversal", "refund", "charge", "credit"]
+    assert sum(Decimal(row[3]) for row in rows[1:]) == Decimal("14.9998126")
 
 
 def test_the_playgrounds_key_has_no_beginning_of_a_secret(owner, alice, add_record):
