@@ -1,18 +1,20 @@
 """A month of an organization on paper: what came in, what was used by day, model and key, what is left.
 
 The sums are the ledger's own; the rows below them come from the roll-ups, which are kept for good.
-Days and months are those of the organization's time zone. Where it is not whole hours from UTC, a
-month's rows come from the usage records; once those are forgotten, an hour that midnight divides
+Days and months are those of the organization's time zone. Where it is not whole hours from UTC, the
+hours that midnight divides come from the usage records; once those are forgotten, such an hour
 counts to the day and the month in which it began.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import APIKey, Organization
@@ -20,7 +22,17 @@ from billing import ledgersums
 from billing.budgets import local_midnight
 from billing.models import LedgerEntry, Rollup, UsageRecord
 from billing.retention import read_kept_since
-from billing.sums import Sums, ceil_hour, floor_hour, sum_records, sum_rows
+from billing.sums import (
+    GROUPS,
+    HOUR,
+    Sums,
+    ceil_hour,
+    floor_hour,
+    read_rolled_up,
+    sum_records,
+    sum_rollups,
+    sum_rows,
+)
 
 FIGURES = {
     "requests": "requests",
@@ -30,7 +42,6 @@ FIGURES = {
     "charge": "charge_nanos",
 }
 SUMMED = tuple(FIGURES.values())
-RECORD_COLUMNS = {"day": "record_day", "model": "model", "key": "key_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +143,15 @@ class _Usage:
         ends = (self.month.starts_at, self.month.ends_at)
         return all(floor_hour(at) == at for at in ends)
 
+    @property
+    def _asked(self) -> dict[str, Any]:
+        return {"figures": SUMMED, "zone": self.zone}
+
     def list_by(self, group: str) -> list[dict[str, Any]]:
         """Return a row for each day, model or key: its value under the group's name, and FIGURES."""
         return [
             {group: value} | {name: getattr(sums, column) for name, column in FIGURES.items()}
-            for value, sums in self._sum_by(group)
+            for value, sums in self._sum_by(group).items()
         ]
 
     def list_keys(self) -> list[dict[str, Any]]:
@@ -146,20 +161,40 @@ class _Usage:
         prefixes = {pk: "" if key.kind == APIKey.Kind.PLAYGROUND else key.prefix for pk, key in keys.items()}
         return [row | {"name": keys[row["key"]].name, "prefix": prefixes[row["key"]]} for row in rows]
 
-    def _sum_by(self, group: str) -> Iterator[tuple[Any, Sums]]:
-        records = UsageRecord.objects.filter(organization=self.organization)
-        since, until = self.month.starts_at, self.month.ends_at
-        if self.is_kept and not self.has_whole_hours:
-            within = records.filter(created_at__gte=since, created_at__lt=until)
-            for value, *figures in sum_records(within, RECORD_COLUMNS[group], figures=SUMMED, zone=self.zone):
-                sums = Sums()
-                sums.add(figures, SUMMED)
-                yield value, sums
-            return
+    def _sum_by(self, group: str) -> dict[Any, Sums]:
         rollups = Rollup.objects.filter(organization=self.organization)
-        span = ceil_hour(since), ceil_hour(until)
-        for (value,), sums in sum_rows(rollups, records, *span, (group,), figures=SUMMED, zone=self.zone).items():
-            yield value, sums
+        records = UsageRecord.objects.filter(organization=self.organization)
+        if self.is_kept and not self.has_whole_hours:
+            return self._sum_parts(group, rollups, records)
+        span = ceil_hour(self.month.starts_at), ceil_hour(self.month.ends_at)
+        found = sum_rows(rollups, records, *span, (group,), **self._asked)
+        return {value: sums for (value,), sums in found.items()}
+
+    def _sum_parts(self, group: str, rollups: "QuerySet[Rollup]", records: "QuerySet[UsageRecord]") -> dict[Any, Sums]:
+        """Sum the hours that lie within a day by their roll-ups, and the rest by the records."""
+        since, until = self.month.starts_at, self.month.ends_at
+        first = ceil_hour(since)
+        # Behind it an hour may not be whole yet; before it none grows any more.
+        last = max(first, min(floor_hour(until), floor_hour(read_rolled_up())))
+        divided = [hour for hour in self._list_divided_hours() if first <= hour < last]
+        spans = [(since, first), (last, until), *((hour, hour + HOUR) for hour in divided)]
+        by_hour, by_record = GROUPS[group]
+        whole = rollups.filter(hour__gte=first, hour__lt=last).exclude(hour__in=divided)
+        # A statement for each span, not one with many conditions: each follows the index.
+        parts = [
+            sum_records(records.filter(created_at__gte=begin, created_at__lt=end), by_record, **self._asked)
+            for begin, end in spans
+            if begin < end
+        ]
+        found: dict[Any, Sums] = defaultdict(Sums)
+        for value, *figures in sum_rollups(whole, by_hour, **self._asked).union(*parts, all=True):
+            found[value].add(figures, SUMMED)
+        return found
+
+    def _list_divided_hours(self) -> list[datetime]:
+        days = (self.month.first + timedelta(days=number) for number in range(1, 31))
+        midnights = (local_midnight(day, self.zone) for day in days)
+        return [floor_hour(midnight) for midnight in midnights if floor_hour(midnight) != midnight]
 
 
 def add_up(rows: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -138,7 +138,7 @@ def sum_rows(
     if first < end:
         parts = [
             from_records(records.filter(created_at__gte=since, created_at__lt=first)),
-            _sum_rollups(rollups.filter(hour__gte=first, hour__lt=end), *by_hour, figures=names, zone=zone),
+            sum_rollups(rollups.filter(hour__gte=first, hour__lt=end), *by_hour, figures=names, zone=zone),
             from_records(_behind_mark(records, first, end).filter(created_at__lt=until)),
         ]
     else:
@@ -152,11 +152,15 @@ def sum_rows(
 
 def _behind_mark(records: "QuerySet[UsageRecord]", first: datetime, end: datetime) -> "QuerySet[UsageRecord]":
     """Return the records from ``first`` on that the roll-ups of the hours up to ``end`` do not hold."""
-    mark = Mark.objects.filter(name=ROLLED_UP).values("at")
-    known = mark.values_list("at", flat=True).first() or EPOCH
+    mark, known = Mark.objects.filter(name=ROLLED_UP).values("at"), read_rolled_up()
     moved = Greatest(_instant(first), Least(Coalesce(Subquery(mark), _instant(EPOCH)), _instant(end)))
     # The mark as it was a moment ago lets the database choose its way; as it is now, it decides.
     return records.filter(created_at__gte=max(first, min(known, end))).filter(created_at__gte=moved)
+
+
+def read_rolled_up() -> datetime:
+    """Return the instant up to which the roll-ups hold the records."""
+    return Mark.objects.filter(name=ROLLED_UP).values_list("at", flat=True).first() or EPOCH
 
 
 def _instant(at: datetime) -> Value:
@@ -173,7 +177,7 @@ def ceil_hour(at: datetime) -> datetime:
     return floor_hour(at + HOUR - timedelta(microseconds=1))
 
 
-def _sum_rollups(
+def sum_rollups(
     rollups: "QuerySet[Rollup]", *by: str, figures: tuple[str, ...], zone: ZoneInfo | None = None
 ) -> QuerySet:
     placed = rollups.annotate(rollup_day=TruncDate("hour", tzinfo=zone)) if "rollup_day" in by else rollups

@@ -1,7 +1,9 @@
 """Statements by the month, and usage as CSV."""
 
 import csv
+import random
 import uuid
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -132,6 +134,24 @@ def test_a_month_whose_records_are_gone_is_told_from_its_hours(alice, owner, add
     assert (after.days, after.models, after.keys) == (before.days, before.models, before.keys)
     assert (before.is_kept, after.is_kept, after.is_by_hours) == (True, False, False)
     assert "Single requests are kept for 400 days" in alice.get("/console/statements/2026-11/").text
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns"])
+def test_days_that_begin_within_an_hour_are_exact(owner, add_record, zone):
+    Organization.objects.update(time_zone=zone)
+    organization, lots = Organization.objects.get(), random.Random(5)
+    begin = datetime(2026, 10, 31, tzinfo=UTC)
+    records = [add_record(created_at=begin + timedelta(minutes=lots.randrange(32 * 24 * 60))) for _ in range(40)]
+    midnights = [datetime(2026, 11, day, tzinfo=ZoneInfo(zone)).astimezone(UTC) for day in (1, 2, 9, 30)]
+    records += [add_record(created_at=at + timedelta(minutes=side)) for at in midnights for side in (-10, 10)]
+    days = [record.created_at.astimezone(ZoneInfo(zone)).date() for record in records]
+    expected = Counter(day for day in days if day.month == 11)
+    month = statements.read_month("2026-11", ZoneInfo(zone))
+    for _ in range(2):  # without roll-ups, and with those up to now
+        statement = statements.make_statement(organization=organization, month=month)
+        assert {row["day"]: row["requests"] for row in statement.days} == dict(expected)
+        assert statements.add_up(statement.models)["requests"] == expected.total()
+        rollups.roll_up()
 
 
 def test_where_midnight_divides_an_hour_it_counts_to_one_month_once(alice, owner, add_record):
