@@ -27,7 +27,8 @@ def show_call(request: MemberRequest) -> HttpResponse:
         asked = parse_chat(read_body(request)).body
     except GatewayError as error:
         return JsonResponse({"problem": error.message}, status=error.status)
-    family = Family.objects.filter(models__slug=str(asked.get("model"))).values_list("slug", flat=True).first()
+    model = str(asked.get("model")).replace("\0", "")  # which PostgreSQL takes in no text
+    family = Family.objects.filter(models__slug=model).values_list("slug", flat=True).first()
     samples = render_samples(asked, key=name_key(request.membership, family=family or ""))
     return JsonResponse({sample.language: sample.html for sample in samples})
 

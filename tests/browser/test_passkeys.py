@@ -10,6 +10,9 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from tests.browser.conftest import STATIC_FILES
+from tests.browser.inspection import PICTURES, Inspector
+from tests.pages.every_page import sign_in as with_recent_password
+from tests.passkeys import add_passkey as make_passkey
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(STATIC_FILES)]
 
@@ -102,6 +105,21 @@ def test_a_browser_that_refuses_says_so_in_words(open_page, localhost, person):
     page.goto(f"{localhost}/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("No passkey was used")
+
+
+@pytest.mark.slow
+def test_the_pages_of_passkeys_are_sound(browser, localhost, person):
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    passkey = make_passkey(person, name="a security key on a ring").pk
+    context = browser.new_context(base_url=localhost, reduced_motion="reduce")
+    inspector = Inspector(context, localhost)
+    wrong = inspector.inspect("passkey-login", "/accounts/login/")
+    cookie = with_recent_password(person).cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": cookie, "url": localhost}])
+    for name, path in {"add": "add/", "list": "", "again": "reauthenticate/", "edit": f"keys/{passkey}/edit/"}.items():
+        wrong += inspector.inspect(f"passkey-{name}", f"/accounts/2fa/webauthn/{path}")
+    context.close()
+    assert "\n".join(wrong) == ""
 
 
 def test_a_number_or_an_old_browser_shows_no_button(open_page, site, localhost):

@@ -187,8 +187,10 @@ class Visitor:
         self.headers = {"cookie": cookies, "x-csrftoken": self.TOKEN}
 
     def ask(self, **body: Any) -> Reply:
+        return self.send(json.dumps(chat_body(body)))
+
+    def send(self, content: str) -> Reply:
         headers = {**self.headers, "content-type": "application/json"}
-        content = json.dumps(chat_body(body))
         return Reply(httpx.post(f"{self.url}{self.PATH}", headers=headers, content=content, timeout=30))
 
     def post(self, path: str, content: Any) -> Any:

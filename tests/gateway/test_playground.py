@@ -66,6 +66,34 @@ def test_whatever_breaks_the_page_gets_json(visitor, monkeypatch):
     assert (reply.status, reply.error["code"]) == (500, "internal_error")
 
 
+NO_CALLS = [
+    "",
+    "{",
+    "[]",
+    "null",
+    "7",
+    "NaN",
+    "\0",
+    "[" * 100_000,
+    '{"model": 7}',
+    '{"model": "kimi", "messages": "Hi"}',
+]
+
+
+@pytest.mark.parametrize("content", NO_CALLS)
+def test_what_is_no_call_is_refused_and_holds_nothing(visitor, wallet, content):
+    reply = visitor.send(content)
+    assert reply.status == 400 and reply.error["message"]
+    assert (wallet.spent, wallet.open_holds) == (0, 0)
+
+
+@pytest.mark.parametrize("model", ["", "nobody", "a\0b", "<b>", "x" * 20_000])
+def test_a_model_that_is_none_is_not_found(visitor, wallet, model):
+    reply = visitor.ask(model=model)
+    assert reply.status in (400, 404) and reply.error["message"]
+    assert (wallet.spent, wallet.open_holds) == (0, 0)
+
+
 def test_a_conversation_that_is_too_long_is_told_so(visitor, monkeypatch):
     monkeypatch.setattr(bodies, "MAX_BODY", 100)
     reply = visitor.ask(messages=[{"role": "user", "content": "long " * 100}])
