@@ -10,7 +10,6 @@ from billing.settles import Tokens
 from routing.call import Call
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text
-from routing.dialects.json_output import unfence
 from routing.echoes import drop_echo
 from routing.rewrite import StreamRewriter, message_size, rewrite_answer
 from routing.selection import Skipped
@@ -75,13 +74,12 @@ class Progress:
         """Begin to read what the current route answers."""
         self.reader = dialect.reader(self._call.completion_id)
         self.reader.keeps_reasoning = self._call.chat.tools > 0 and self._call.keeps_reasoning
+        self.reader.unfences = self._call.chat.wants_json
         return self.reader
 
     def read_whole(self, body: bytes, dialect: Dialect) -> None:
         """Read what the current route answered in one piece. Raises UpstreamFault."""
         whole = dialect.read_answer(body, self.open_reader(dialect))
-        for choice in whole["choices"] if self._call.chat.wants_json else ():
-            choice["message"]["content"] = unfence(choice["message"].get("content"))
         self.whole, self._whole_usage = whole, dialect.read_usage(whole)
         self._whole_size = sum(message_size(choice.get("message")) for choice in whole["choices"])
 

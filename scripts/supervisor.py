@@ -105,7 +105,8 @@ def manage(*arguments: str) -> str:
     """Run a command of manage.py; return what it printed. Where it fails, say so and stop."""
     result = run([PYTHON, ROOT / "manage.py", *arguments])
     if result.returncode:
-        fail(f"manage.py {arguments[0]}: {read_cause(result.stderr or result.stdout)}")
+        name = f"manage.py {arguments[0]}: "  # the site's own commands begin with it
+        fail(name + read_cause(result.stderr or result.stdout).removeprefix(name))
     return result.stdout
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from billing.settles import Tokens
 from routing.dialects.calls import ToolCalls, as_index, as_text
 from routing.dialects.faults import UpstreamFault, clean_text
+from routing.dialects.fences import FenceRemover, unfence
 from routing.dialects.meanings import Meaning
 
 REASONING_FIELDS = ("reasoning_content", "reasoning")
@@ -138,9 +139,10 @@ class ThinkSplitter:
 class Choice:
     """The state of one choice of an answer."""
 
-    __slots__ = ("calls", "has_content", "is_finished", "thoughts")
+    __slots__ = ("calls", "fence", "has_content", "is_finished", "thoughts")
 
     def __init__(self, seed: str) -> None:
+        self.fence = FenceRemover()
         self.thoughts = ThinkSplitter()
         self.calls = ToolCalls(seed)
         self.has_content = False
@@ -156,6 +158,8 @@ class Reader:
         self._splits_thoughts = splits_thoughts
         self._choices: dict[int, Choice] = {}
         self.keeps_reasoning = False
+        self.unfences = False
+        """Whether JSON and nothing else was asked for."""
         self.call_ids: list[str] = []
         self._reasoning: list[str] = []
 
@@ -228,6 +232,10 @@ class Reader:
         content = delta.get("content")
         if self._splits_thoughts and not state.thoughts.is_over and (content or is_last):
             self._part_thoughts(delta, state.thoughts, content if isinstance(content, str) else "", is_last)
+        if self.unfences and (delta.get("content") or is_last):
+            text = state.fence.take(delta.get("content") or "") + (state.fence.finish() if is_last else "")
+            if text or delta.get("content"):
+                delta["content"] = text
         if "tool_calls" in delta:
             delta["tool_calls"] = state.calls.repair(delta["tool_calls"])
             if not delta["tool_calls"]:
@@ -253,6 +261,8 @@ class Reader:
 
     def _end(self, index: int, state: Choice) -> dict[str, Any]:
         reasoning, content = state.thoughts.finish()
+        if self.unfences:
+            content = state.fence.take(content) + state.fence.finish()
         delta = {"reasoning_content": reasoning} if reasoning else {"content": content} if content else {}
         return {"index": index, "delta": delta, "finish_reason": "tool_calls" if state.calls else "stop"}
 
@@ -284,6 +294,8 @@ class Reader:
         if self._splits_thoughts and isinstance(content, str):
             self._part_thoughts(message, ThinkSplitter(), content, is_last=True)
         message.setdefault("content", None)
+        if self.unfences:
+            message["content"] = unfence(message["content"])
         if "tool_calls" in message:
             calls = ToolCalls(f"{self._seed}{choice['index']}").repair(message["tool_calls"])
             for call in calls:

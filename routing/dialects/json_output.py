@@ -8,7 +8,6 @@ from routing.dialects.messages import add_instruction, mention
 from routing.dialects.schemas import is_schema
 from routing.errors import GatewayError
 
-FENCE = "```"
 JSON_WORD = "Answer in JSON."
 INSTRUCTION = (
     "Answer with one JSON object and nothing else: no Markdown, no comment. It must be valid under this JSON schema:\n"
@@ -43,15 +42,3 @@ def read_schema(body: dict[str, Any]) -> Any:
         name = "response_format.json_schema.schema"
         raise GatewayError("invalid_request", f"`{name}` must be a JSON schema.", name)
     return schema
-
-
-def unfence(text: Any) -> Any:
-    """Return a JSON text without the Markdown fence around it; whatever else it is, as it is."""
-    if not isinstance(text, str) or not (bare := text.strip()).startswith(FENCE) or not bare.endswith(FENCE):
-        return text
-    inside = bare.removeprefix(FENCE).removesuffix(FENCE).removeprefix("json").strip()
-    try:
-        orjson.loads(inside)
-    except orjson.JSONDecodeError:
-        return text
-    return inside
