@@ -1,12 +1,15 @@
 """Alerts are raised at 80 % and 100 % of a budget and at a low balance, once, and lifted when that is over."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import APIKey, Membership, Organization, User
 from billing import alerts, budgets, ledger
 from billing.models import Alert, Limit
 from billing.money import NANOS
 from tests.billing.conftest import wallet_of
+from tests.services import DATABASE
 
 
 def spend(key, nanos: int) -> None:
@@ -228,3 +231,15 @@ def test_a_plain_member_sees_alerts_of_own_keys_only(key) -> None:
     APIKey.objects.update(created_by=bob)
     assert [alert.kind for alert in alerts.list_alerts(membership=member)] == ["budget_100"]
     assert wallet_of(key).free_nanos == 0
+
+
+@pytest.mark.skipif(DATABASE != "sqlite", reason="only SQLite explains it in these words")
+def test_no_wallet_is_summed_by_itself(make_key) -> None:
+    spend(make_key(credit=10), 10 * NANOS)
+    with CaptureQueriesContext(connection) as caught:
+        alerts.raise_alerts()
+    asked = [query["sql"] for query in caught if query["sql"].startswith("SELECT")]
+    with connection.cursor() as cursor:
+        plans = [str(cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()) for sql in asked]
+    assert any("billing_ledgerentry" in plan for plan in plans)
+    assert not any("CORRELATED" in plan for plan in plans)
