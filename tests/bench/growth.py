@@ -60,6 +60,7 @@ def measure(arguments: argparse.Namespace) -> Report:
             say(f"growing to {count} records")
             _grow(site, before, count)
             site.work("fill", OLD_IDS + step * FORGOTTEN, FORGOTTEN, KEPT_DAYS, 1)
+            site.work("roll_up")  # what was filled in is not what is measured
             figures = _measure_requests(site, load, arguments)
             rows.append({"records": count, **figures, **_measure_pages(site), **_measure_work(site)})
             before = count
