@@ -26,8 +26,8 @@ PERIODS: dict[str, tuple[str, Callable[[date], tuple[date, date]]]] = {
     # name: (in words, today → the first day and the one behind the last)
     "today": ("today", lambda today: (today, _later(today, 1))),
     "yesterday": ("yesterday", lambda today: (_later(today, -1), today)),
-    "7d": ("the last 7 days", lambda today: (_later(today, -6), _later(today, 1))),
-    "30d": ("the last 30 days", lambda today: (_later(today, -29), _later(today, 1))),
+    "7d": ("last 7 days", lambda today: (_later(today, -6), _later(today, 1))),
+    "30d": ("last 30 days", lambda today: (_later(today, -29), _later(today, 1))),
     "month": ("this month", lambda today: (today.replace(day=1), _later(today, 1))),
     "last-month": ("last month", lambda today: (_later(today.replace(day=1), -1).replace(day=1), today.replace(day=1))),
 }
