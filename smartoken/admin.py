@@ -25,6 +25,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 
 from accounts import audit
+from accounts.models import Organization
 from billing import money
 from smartoken.overview import read_overview
 
@@ -150,6 +151,15 @@ class RowAdmin(ModelAdmin):
             return super().delete_view(request, object_id, extra_context)
         except (ProtectedError, IntegrityError):
             return self.refuse(request, f"{row} can't be deleted: other rows depend on it.", object_id)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Lead to the audit log, which holds every change; Django's own history knows the admin's alone."""
+        row = self.get_object(request, object_id)
+        if row is None or not request.user.has_perm("accounts.view_auditentry"):
+            history: HttpResponse = super().history_view(request, object_id, extra_context)
+            return history
+        organization = row.pk if isinstance(row, Organization) else getattr(row, "organization_id", None)
+        return redirect(reverse("admin:accounts_auditentry_changelist", query={"q": organization or ""}))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

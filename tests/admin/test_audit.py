@@ -1,10 +1,12 @@
 """Every change in the admin is one entry of the audit log."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.admin.people import InvitationAdmin, OrganizationAdmin
 from accounts.models import AuditEntry, Invitation, Membership, User
@@ -182,7 +184,7 @@ def test_an_upstream_comes_and_goes_with_its_routes(root, upstream, told):
 
 
 def test_an_upstream_that_is_put_back(root, upstream, told):
-    UpstreamHealth.objects.create(upstream=upstream, failures=3)
+    UpstreamHealth.objects.create(upstream=upstream, failures=3, rests_until=timezone.now() + timedelta(hours=1))
     pool = Pool.objects.get(model__slug="kimi")
     post(root, url("routing_pool_put_back", pool.pk), upstream=upstream.pk)
     assert told() == [("upstream.put_back", {}, {})]
@@ -261,3 +263,11 @@ def test_an_entry_is_only_to_be_read(root, member):
     assert root.post(url("accounts_auditentry_change", entry.pk), {"actor": "x"}).status_code == 403
     assert root.post(url("accounts_auditentry_delete", entry.pk), {"post": "yes"}).status_code == 302
     assert AuditEntry.objects.get(pk=entry.pk).actor == "dev@example.com"
+
+
+def test_a_rows_history_is_the_audit_log(root, member, catalogue):
+    page = root.get(url("accounts_organization_history", member.organization_id), follow=True)
+    assert page.redirect_chain == [(f"{url('accounts_auditentry_changelist')}?q={member.organization_id}", 302)]
+    assert "ledger.grant" in page.content.decode()
+    assert root.get(url("routing_family_history", Family.objects.first().pk)).status_code == 302
+    assert root.get(url("accounts_organization_history", 0), follow=True).status_code in (200, 404)
