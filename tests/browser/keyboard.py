@@ -29,18 +29,15 @@ class Keyboard:
 
     def go_to(self, name: str, tag: str = "") -> None:
         """Press Tab until what is called ``name`` has the focus."""
+        found = self.page.evaluate(FOCUSED)
         for _ in range(MOST_STEPS):
-            found = self.page.evaluate(FOCUSED)
             if found["name"].startswith(name) and tag in ("", found["tag"]):
                 return
             self.page.keyboard.press("Tab")
-            self._look()
+            found = self.page.evaluate(FOCUSED)
+            if found["problem"] and found["tag"] != "body":
+                self.unseen.add(f"{self.page.url}: {found['tag']} {found['name'][:40]!r} {found['problem']}")
         raise AssertionError(f"Tab never comes to {name!r} on {self.page.url}")
-
-    def _look(self) -> None:
-        found = self.page.evaluate(FOCUSED)
-        if found["problem"] and found["tag"] != "body":
-            self.unseen.add(f"{self.page.url}: {found['tag']} {found['name'][:40]!r} {found['problem']}")
 
     def press(self, name: str, tag: str = "", *, leads: bool = True) -> None:
         """Go to a button or link and press it; wait for the page to which it leads."""

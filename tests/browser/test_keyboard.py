@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings(STATIC_FILES)]
 PASSWORD = "a long walk by the river"
 
 
-def test_the_way_of_a_developer_by_keyboard_alone(open_page, site):
+def test_the_way_of_a_developer_by_keyboard_alone(open_page, site, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     page = open_page()
     page.emulate_media(reduced_motion="reduce")  # else a page may still scroll when it is looked at
     keyboard, email = Keyboard(page), f"{uuid.uuid4().hex}@example.com"

@@ -28,7 +28,8 @@ DEVICE = {
 
 
 @pytest.fixture
-def person(db) -> User:
+def person(db, settings) -> User:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     email = f"{uuid.uuid4().hex}@example.com"
     user = User.objects.create_user(email, PASSWORD)
     EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
