@@ -56,6 +56,7 @@ def show(request: MemberRequest) -> HttpResponse:
     """Show the Playground; ``?model=`` (id, alias or family, up to three) and the fields of ``Asked`` fill it in."""
     choices = list_choices()
     chosen, unknown = _find_asked(choices, request)
+    down = status.find_down() if choices else set()
     standing = read_standing(request.membership)
     conversation_id = read_id(request.GET.get("conversation", ""))
     conversation = conversation_id and history.load(membership=request.membership, conversation_id=conversation_id)
@@ -66,7 +67,8 @@ def show(request: MemberRequest) -> HttpResponse:
         "choices": choices,
         "chosen": chosen or choices[:1],
         "not_served": ", ".join(unknown)[:100],
-        "down": _name_down(chosen or choices[:1]),
+        "down": down,
+        "down_names": ", ".join(each.model.family.name for each in chosen or choices[:1] if each.model.slug in down),
         "asked": Asked.read(request.GET),
         "efforts": EFFORTS,
         "no_id": NO_ID,
@@ -78,12 +80,6 @@ def show(request: MemberRequest) -> HttpResponse:
         key = name_key(request.membership, family=first.family.slug)
         context["samples"] = render_samples(model=first.slug, base_url=settings.SMARTOKEN_URL, key=key)
     return render(request, "playground/playground.html", context)
-
-
-def _name_down(chosen: list[Choice]) -> str:
-    """Name the families that can't be reached now."""
-    down = status.find_down() if chosen else set()
-    return ", ".join(choice.model.family.name for choice in chosen if choice.model.slug in down)
 
 
 def _find_asked(choices: list[Choice], request: HttpRequest) -> tuple[list[Choice], list[str]]:

@@ -43,6 +43,13 @@ def test_a_provider_that_is_down_is_told(alice, owner, kimi, path):
     assert words in read(alice, path)
 
 
+def test_the_playground_marks_each_model_that_is_down(alice, owner, kimi):
+    rest(kimi)
+    page = read(alice, "/playground/?model=deepseek")
+    assert "be reached now" not in page
+    assert page.count('value="kimi" data-name="Kimi"') == page.count('data-down="1"') > 0
+
+
 def test_a_model_with_another_provider_is_not_down(alice, owner, kimi):
     pools.add_upstream(family="kimi", base_url="https://b.example.com/v1", upstream_model="k2")
     rest(kimi)

@@ -35,8 +35,9 @@ class Column {
   }
 
   showModel() {
-    const { name, input, output, sees } = this.choice;
-    this.parts.price.textContent = `${input} in, ${output} out per 1M tokens${sees ? "" : " · does not see images"}`;
+    const { name, input, output, sees, down } = this.choice;
+    const notes = [sees ? "" : "does not see images", down ? "can’t be reached now" : ""].filter(Boolean);
+    this.parts.price.textContent = [`${input} in, ${output} out per 1M tokens`, ...notes].join(" · ");
     this.parts.log.ariaLabel = `Conversation with ${name}`;
     this.element.ariaLabel = this.parts.name.textContent = name;
   }
