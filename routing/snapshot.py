@@ -195,6 +195,11 @@ def _route_record(model: Model, route: Route, rates: dict[str, int]) -> RouteRec
     )
 
 
+def describe_route(route: Route) -> RouteRecord:
+    """Return what the gateway would need of a route's row, enabled or not; its cost is left out."""
+    return _route_record(route.pool.model, route, {})
+
+
 def describe_upstream(upstream: Upstream) -> UpstreamRecord:
     """Return what the gateway needs of an upstream's row, stored or not."""
     return UpstreamRecord(

@@ -10,8 +10,9 @@ from routing import dialects, sse
 from routing.dialects.answers import Usage
 from routing.dialects.base import UpstreamFault
 from routing.errors import GatewayError
+from routing.models import Pool
 from routing.rewrite import message_size
-from routing.snapshot import RouteRecord, load_snapshot
+from routing.snapshot import RouteRecord, describe_route
 from routing.upstream import UpstreamAnswer, Upstreams
 
 SECONDS = 30
@@ -32,10 +33,10 @@ class Report:
     usage: Usage | None = None
 
 
-def find_route(*, pool: str, label: str) -> RouteRecord | None:
-    """Return the enabled route with this label in a model's pool."""
-    model = load_snapshot().find(pool)
-    return next((route for route in model.routes if route.label == label), None) if model else None
+def find_routes(*, pool: Pool) -> list[tuple[RouteRecord, bool]]:
+    """Return a pool's routes in their order, and whether each is enabled: one is tried before it gets traffic."""
+    routes = pool.routes.select_related("pool__model", "upstream__provider").order_by("priority", "pk")
+    return [(describe_route(route), route.enabled) for route in routes]
 
 
 def send_test_call(route: RouteRecord) -> Report:

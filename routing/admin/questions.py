@@ -16,8 +16,7 @@ from billing.attempts import REASONS
 from routing import standing
 from routing.dryrun import Imagined, explain, explain_key
 from routing.models import Pool, Upstream
-from routing.snapshot import load_snapshot
-from routing.testcall import QUESTION, find_route, send_test_call
+from routing.testcall import QUESTION, find_routes, send_test_call
 from smartoken.admin import RowAdmin
 
 TEMPLATE = "admin/pool_question.html"
@@ -50,13 +49,10 @@ class WhyForm(forms.Form):
 
 
 def route_form(pool: Pool, data: Any) -> forms.Form:
-    """Return the form that chooses one of the pool's enabled routes."""
-    model = load_snapshot().find(pool.model.slug)
-    labels = [route.label for route in model.routes if not route.upstream.is_demo] if model else []
+    """Return the form that chooses one of the pool's routes."""
+    choices = [(one.label, one.label if is_on else f"{one.label} (off)") for one, is_on in find_routes(pool=pool)]
     form = forms.Form(data)
-    form.fields["route"] = forms.ChoiceField(
-        choices=[(label, label) for label in labels], widget=UnfoldAdminSelectWidget
-    )
+    form.fields["route"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
     return form
 
 
@@ -120,7 +116,8 @@ class PoolQuestions(RowAdmin):
         pool = self._find(request, object_id)
         form = route_form(pool, request.POST or None)
         report = problem = None
-        if form.is_valid() and (route := find_route(pool=pool.model.slug, label=form.cleaned_data["route"])):
+        if form.is_valid():
+            route = next(one for one, _ in find_routes(pool=pool) if one.label == form.cleaned_data["route"])
             report = send_test_call(route)
             problem = REASONS.get(report.problem, report.problem)
             self.log_change(request, pool, f"Sent a test call to {route.label}")
@@ -135,7 +132,7 @@ class PoolQuestions(RowAdmin):
             method="post",
             submit_text="Send",
             fact=fact,
-            nothing="" if has_choices(form, "route") else "This pool has no enabled route.",
+            nothing="" if has_choices(form, "route") else "This pool has no route.",
             report=report,
             problem=problem,
         )

@@ -128,6 +128,14 @@ def test_a_test_call_shows_what_came_of_it(root, add_route, provider, behaviour,
     assert len(provider.requests) == 1
 
 
+def test_a_route_is_tried_before_it_is_enabled(root, add_route):
+    route = add_route()
+    Route.objects.update(enabled=False)
+    label = f"{route.upstream.provider.slug} · {route.upstream.slug} · {route.upstream_model}"
+    assert f"{label} (off)" in root.get(page("test_call")).text
+    assert "Hello from upstream" in root.post(page("test_call"), {"route": label}).text
+
+
 def test_a_test_call_goes_only_to_a_route_of_the_pool(root, add_route, provider):
     add_route()
     provider.reset()
