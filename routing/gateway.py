@@ -91,7 +91,7 @@ class Journey:
             call.model, call.chat, likely_input=likely_input, health=runtime.health, chooser=runtime.chooser
         )
         if not chosen.candidates and not await self._is_claimed():
-            raise chosen.explain_none(call.model)
+            raise chosen.explain_none(call.model, runtime.health)
         await self._recall_reasoning()
         decision = await admit(runtime, call)
         if isinstance(decision, Recorded):

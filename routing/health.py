@@ -156,6 +156,11 @@ class Health:
             return "credential_set_aside"
         return "cooldown" if state.rests_until > self.clock() else ""
 
+    def rest_left(self, route: HasUpstream) -> float:
+        """Return for how many seconds a route still rests, by itself or with its upstream."""
+        states = [self._states.get(place) for place in (route_place(route), upstream_place(route.upstream))]
+        return max([0.0, *(state.rests_until - self.clock() for state in states if state)])
+
     # --- what journeys tell -----------------------------------------------------
 
     def note_success(self, route: HasUpstream, *, began_at: float) -> None:

@@ -1,5 +1,6 @@
 """Which routes of a pool may answer a request, in which order, and why the others may not."""
 
+import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from routing.errors import GatewayError
 from routing.requests import ChatRequest
 from routing.snapshot import ModelRecord, RouteRecord
 
+UNKNOWN_REST_SECONDS = 5
 RESTING = frozenset({"cooldown", "credential_set_aside"})
 """Reasons that pass by themselves, or by the operator's hand: the request is not at fault."""
 
@@ -25,6 +27,7 @@ LACKING = {
 
 class KnowsHealth(Protocol):
     def reason_against(self, route: RouteRecord) -> str: ...
+    def rest_left(self, route: RouteRecord) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,12 @@ class Selection:
     candidates: list[RouteRecord]
     skipped: list[Skipped]
 
-    def explain_none(self, model: ModelRecord) -> GatewayError:
+    def explain_none(self, model: ModelRecord, health: KnowsHealth) -> GatewayError:
         """Return the error for a request that has no candidate."""
         reasons = {skipped.reason for skipped in self.skipped}
         if not reasons or reasons & RESTING:
-            return GatewayError("no_healthy_route", retry_after=5)
+            rests = [health.rest_left(skipped.route) for skipped in self.skipped if skipped.reason == "cooldown"]
+            return GatewayError("no_healthy_route", retry_after=math.ceil(min(rests, default=UNKNOWN_REST_SECONDS)))
         lacking, params = zip(*(LACKING[reason] for reason in sorted(reasons)), strict=True)
         together = f"{' and '.join(lacking)} together" if len(lacking) > 1 else lacking[0]
         param = params[0] if len(params) == 1 else None

@@ -189,6 +189,18 @@ def test_when_all_routes_rest_the_answer_is_503(caller, add_route):
     assert reply.headers["x-should-retry"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("behaviours", "least", "most"), [(["refuse-402"], 60, 60), (["refuse-402", "refuse-429"], 1, 2)]
+)
+def test_a_client_is_told_to_come_back_when_the_first_rest_ends(caller, add_route, behaviours, least, most):
+    for behaviour in behaviours:
+        add_route(behaviour)
+    caller.chat()
+    reply = caller.chat()
+    assert reply.error["code"] == "no_healthy_route"
+    assert least <= int(reply.headers["retry-after"]) <= most
+
+
 def test_a_route_that_lacks_something_is_skipped_with_its_reason(caller, add_route):
     add_route("ok", priority=1, tools=False)
     able = add_route("ok", priority=2)

@@ -67,6 +67,17 @@ def test_retry_after_is_obeyed_within_ten_minutes(health, clock, asked, rest):
     assert rests(health, clock, 1, Meaning.SERVER_ERROR, retry_after=asked) == [rest]
 
 
+def test_what_is_left_of_a_rest_is_the_longer_of_a_routes_and_its_upstreams(health, clock):
+    assert health.rest_left(make_route()) == 0
+    fail(health, Meaning.MODEL_UNKNOWN)
+    fail(health, Meaning.NO_BALANCE)
+    clock.now += 10
+    assert health.rest_left(make_route()) == 290
+    assert health.rest_left(make_route("two")) == 0
+    clock.now += 300
+    assert health.rest_left(make_route()) == 0
+
+
 def test_one_success_makes_it_healthy(health, clock):
     rests(health, clock, 5, Meaning.SERVER_ERROR)
     health.note_success(make_route(), began_at=clock())
