@@ -77,6 +77,8 @@ def test_a_passkey_counts_as_the_second_proof(client, db):
     html = client.post("/accounts/login/", sent, follow=True, headers={"host": "localhost"}).content.decode()
     assert "Use the passkey" in html and "Recovery code" in html
     assert client.get("/console/").status_code == 302
+    by_number = client.get("/accounts/2fa/authenticate/", headers={"host": "127.0.0.1"}).content.decode()
+    assert "use a code instead" in by_number and "Use the passkey" not in by_number
 
 
 def test_a_made_up_passkey_is_refused_in_words(client, db):
