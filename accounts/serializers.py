@@ -12,6 +12,7 @@ from accounts.keys import LAST_YEAR
 from accounts.models import APIKey
 from accounts.schema import KnownFields
 from billing import money
+from routing import pools
 from routing.models import Family
 
 
@@ -45,6 +46,14 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _explain_family(name: str) -> str:
+    try:
+        slug = pools.find_family(name).slug
+    except pools.PoolError as error:
+        return str(error)
+    return f"{name!r} is a model: write its family, {slug!r}."
 
 
 class KeySerializer(KnownFields, serializers.ModelSerializer):
@@ -92,8 +101,8 @@ class KeySerializer(KnownFields, serializers.ModelSerializer):
 
     def validate_families(self, value: list[str]) -> list[str]:
         unknown = set(value) - set(Family.objects.filter(slug__in=value).values_list("slug", flat=True))
-        if unknown:
-            raise serializers.ValidationError(f"There is no family {sorted(unknown)[0]!r}.")
+        for name in sorted(unknown):
+            raise serializers.ValidationError(_explain_family(name))
         return value
 
 

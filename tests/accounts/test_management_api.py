@@ -154,6 +154,11 @@ def test_a_misspelt_field_is_refused_with_the_nearest(program):
     assert not APIKey.objects.exists()
 
 
+@pytest.mark.parametrize(("name", "told"), [("kimmi", "did you mean 'kimi'?"), ("internlm3", "its family, 'internlm'")])
+def test_an_unknown_family_is_told_which_was_meant(program, name, told):
+    assert told in program.send("post", "keys/", name="x", families=[name]).json()["error"]["message"]
+
+
 def test_what_was_read_can_be_sent_back(program):
     made = program.send("post", "keys/", name="x").json()
     del made["secret"]
