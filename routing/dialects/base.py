@@ -42,7 +42,8 @@ CLIENT_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 OTHER_LIMITS = frozenset({"max_new_tokens", "max_output_tokens"})
 """By these, too, a provider may take a limit of the answer: only the held one may reach it."""
 
-KEPT_BACK = HARMLESS | CLIENT_LIMITS | OTHER_LIMITS
+DROPPED = HARMLESS | OTHER_LIMITS
+KEPT_BACK = DROPPED | CLIENT_LIMITS
 OWN = frozenset({"model", "messages", "stream", "stream_options"}) | CLIENT_LIMITS
 
 
@@ -139,7 +140,7 @@ class Dialect:
         lost it. Raises GatewayError for what this provider does not take.
         """
         body = {name: value for name, value in client_body.items() if name not in KEPT_BACK}
-        dropped = sorted((KEPT_BACK - CLIENT_LIMITS) & client_body.keys())
+        dropped = sorted(DROPPED & client_body.keys())
         if not body.get("tools", True):
             body.pop("tools")
             body.pop("tool_choice", None)
