@@ -77,7 +77,9 @@ class Ending:
         text, param = explain_fault(fault, parameters)
         if is_cut and fault.code == "upstream_error":
             text = "The answer broke off at the model's provider; what came of it is delivered and charged."
-        error = GatewayError(fault.code, text, param, retry_after=fault.retry_after)
+        # What a person must mend, such as an empty account, no client should wait for by the provider's clock.
+        wait = None if fault.tells_admin else fault.retry_after
+        error = GatewayError(fault.code, text, param, retry_after=wait)
         return cls(Status.FAILED, error.status, EndedBy.UPSTREAM, error)
 
     def error_event(self, request_id: str) -> bytes:

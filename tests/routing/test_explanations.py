@@ -7,6 +7,7 @@ import pytest
 
 from routing import explanations
 from routing.dialects.base import Meaning, UpstreamFault
+from routing.endings import Ending
 from routing.explanations import explain_fault
 
 BODY = ["model", "messages", "user", "top_p", "temperature", "n", "response_format", "stop"]
@@ -55,3 +56,11 @@ def test_what_the_provider_calls_a_parameter_is_named_if_it_reads_like_one(given
 def test_no_meaning_passes_the_providers_words_on(meaning):
     fault = UpstreamFault.of(meaning, provider_message="canary", param="canary words")
     assert "canary" not in str(explain_fault(fault, BODY))
+
+
+@pytest.mark.parametrize(
+    ("meaning", "seconds"), [(Meaning.RATE_LIMITED, 7), (Meaning.NO_BALANCE, None), (Meaning.BAD_CREDENTIAL, None)]
+)
+def test_a_client_waits_by_the_providers_clock_only_for_what_passes(meaning, seconds):
+    error = Ending.failed(UpstreamFault.of(meaning, retry_after=7)).error
+    assert error and error.retry_after == seconds
