@@ -7,8 +7,8 @@ WRONG = {"login": "alice@example.com", "password": "not the pass phrase"}
 
 def test_sign_in_is_stopped_after_five_wrong_passwords_for_one_account(visitor, alice):
     answers = [visitor.client.post("/accounts/login/", WRONG).content.decode() for _ in range(6)]
-    assert "Too many failed login attempts" not in answers[4]
-    assert "Too many failed login attempts" in answers[5]
+    assert "Too many tries: wait five minutes" not in answers[4]
+    assert "Too many tries: wait five minutes" in answers[5]
 
 
 def test_the_right_password_does_not_pass_while_an_account_is_stopped(visitor, alice):
