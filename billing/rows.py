@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from psycopg.pq import TransactionStatus
 Rows = list[tuple[Any, ...]]
 Statement = tuple[str, Sequence[Any]]
 """A text and its parameters."""
+PLAIN = frozenset({int, str, bool, type(None)})
+"""What every database takes as it is."""
 
 
 @cache
@@ -33,8 +35,14 @@ def adapt(value: Any) -> Any:
     if isinstance(value, dict | list):
         return json.dumps(value)
     if isinstance(value, UUID | datetime) and not is_postgresql():
-        return value.hex if isinstance(value, UUID) else connection.ops.adapt_datetimefield_value(value)
+        return value.hex if isinstance(value, UUID) else _adapt_time(value)
     return value
+
+
+@lru_cache(maxsize=256)
+def _adapt_time(value: datetime) -> Any:
+    """All rows of a batch have its time."""
+    return connection.ops.adapt_datetimefield_value(value)
 
 
 def read_uuid(value: Any) -> UUID:
@@ -49,7 +57,9 @@ def values_list(rows: Sequence[Sequence[Any]], types: Sequence[str] = ()) -> tup
     """Return the text ``(%s, …), (…)`` and its parameters; ``types`` are PostgreSQL's casts."""
     marks = [f"%s::{type_}" for type_ in types] if types and is_postgresql() else ["%s"] * len(rows[0])
     row_text = f"({', '.join(marks)})"
-    return ", ".join([row_text] * len(rows)), [adapt(value) for row in rows for value in row]
+    # Most values are plain, and a call for each is most of the work.
+    values = [value if type(value) in PLAIN else adapt(value) for row in rows for value in row]
+    return ", ".join([row_text] * len(rows)), values
 
 
 def execute(sql: str, parameters: Iterable[Any] = ()) -> Rows:
