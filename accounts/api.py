@@ -1,5 +1,6 @@
 """The management API: API keys, for programs with a management key. Its errors have the shape of `/v1`'s."""
 
+import logging
 from typing import Any
 
 from django.http import Http404, HttpRequest, JsonResponse
@@ -9,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView, exception_handler
+from rest_framework.views import APIView, exception_handler, set_rollback
 
 from accounts import keys
 from accounts.authentication import acting_as
@@ -18,6 +19,8 @@ from accounts.pages import page_by_id
 from accounts.schema import endpoint
 from accounts.serializers import KeyPageSerializer, KeySerializer, NewKeySerializer
 from billing import budgets
+
+logger = logging.getLogger(__name__)
 
 AFTER = OpenApiParameter("after", str, description="`next` of the page before.")
 
@@ -30,19 +33,21 @@ TEXTS: dict[type[Exception], str] = {
 """What is said where the framework's own words tell nobody what to do."""
 
 
-def explain(error: Exception, context: dict[str, Any]) -> Response | None:
+def explain(error: Exception, context: dict[str, Any]) -> Response:
     """Return an error as ``{"error": {"message", "type", "param", "code"}}``."""
     response = exception_handler(error, context)
-    if response is None:
-        return None
+    if response is None:  # nobody foresaw it: a program gets no page even then
+        set_rollback()
+        logger.error("%s broke", type(context["view"]).__name__, exc_info=error)
+        return Response(_describe("Something broke on our side.", "internal_error", kind="api_error"), status=500)
     param, message, code = _find_first(getattr(error, "detail", str(error)))
     message = f"`{param}` is required." if code == "required" and param else TEXTS.get(type(error), message)
     response.data = _describe(message, code or "not_found", param)
     return response
 
 
-def _describe(message: str, code: str, param: str | None = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}}
+def _describe(message: str, code: str, param: str | None = None, kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 @csrf_exempt

@@ -185,3 +185,10 @@ def test_the_schema_names_every_path(client, db):
     schema = client.get("/api/schema/").content.decode()
     for path in ("/api/keys/:", "/api/keys/{id}/:", "/api/usage/:", "/api/wallet/:", "managementKey"):
         assert path in schema
+
+
+def test_what_nobody_foresaw_is_told_as_an_error_too(program, monkeypatch, caplog):
+    monkeypatch.setattr("accounts.api.page_by_id", lambda *_: 1 // 0)
+    answer = program.send("get", "keys/")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "KeyList broke" in caplog.text and "ZeroDivisionError" in caplog.text
