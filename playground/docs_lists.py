@@ -26,7 +26,8 @@ NOTES = {
     "internal_error": "Nothing was charged unless something was delivered. Tell the operator the `request_id`.",
     "upstream_error": "Where another route could take over, it was tried before; the attempts are on the request's "
     "page.",
-    "no_healthy_route": "All providers of the model are resting after failures; see [status](/status/).",
+    "no_healthy_route": "All providers of the model are resting after failures, for more than a minute "
+    "where `x-should-retry` is `false`; see [status](/status/).",
     "upstream_timeout": "In a stream, what was delivered before is charged.",
 }
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
-from routing.errors import GatewayError
+from routing.errors import MAX_RETRY_AFTER, GatewayError
 from routing.requests import ChatRequest
 from routing.snapshot import ModelRecord, RouteRecord
 
 UNKNOWN_REST_SECONDS = 5
+LONG_REST = "No route to this model is available now, and none will be within a minute."
 RESTING = frozenset({"cooldown", "credential_set_aside"})
 """Reasons that pass by themselves, or by the operator's hand: the request is not at fault."""
 
@@ -48,7 +49,10 @@ class Selection:
         reasons = {skipped.reason for skipped in self.skipped}
         if not reasons or reasons & RESTING:
             rests = [health.rest_left(skipped.route) for skipped in self.skipped if skipped.reason == "cooldown"]
-            return GatewayError("no_healthy_route", retry_after=math.ceil(min(rests, default=UNKNOWN_REST_SECONDS)))
+            wait = min(rests, default=math.inf if reasons else UNKNOWN_REST_SECONDS)
+            if wait > MAX_RETRY_AFTER:  # SDKs would sleep for a minute, twice, before they tell anybody
+                return GatewayError("no_healthy_route", LONG_REST, may_retry=False)
+            return GatewayError("no_healthy_route", retry_after=math.ceil(wait))
         lacking, params = zip(*(LACKING[reason] for reason in sorted(reasons)), strict=True)
         together = f"{' and '.join(lacking)} together" if len(lacking) > 1 else lacking[0]
         param = params[0] if len(params) == 1 else None
