@@ -12,7 +12,7 @@ from accounts.keys import LAST_YEAR
 from accounts.models import APIKey
 from accounts.schema import KnownFields
 from billing import money
-from routing import pools
+from routing import checks
 from routing.models import Family
 
 
@@ -50,8 +50,8 @@ def _is_network(text: str) -> bool:
 
 def _explain_family(name: str) -> str:
     try:
-        slug = pools.find_family(name).slug
-    except pools.PoolError as error:
+        slug = checks.find_family(name).slug
+    except checks.PoolError as error:
         return str(error)
     return f"{name!r} is a model: write its family, {slug!r}."
 

@@ -30,16 +30,15 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 
 from billing.alarms import alarm
-from billing.holds import Deferred
+from billing.requests import Deferred
 from billing.settles import Settlement
+from billing.trouble import classify
 
 MAX_BATCH = 64
 MAX_WAITING = 4096
 HOLD_PATIENCE_SECONDS = 2.0
 LATE_SECONDS = 10.0
 CONNECTION_ERRORS = (OperationalError, InterfaceError, InternalError)
-READ_ONLY = ("25006", "25P02", "25P03")
-"""A server that takes no writes, or a transaction that it has given up."""
 
 RECONNECT_SECONDS = 0.1
 STOP_SECONDS = 10.0
@@ -342,22 +341,3 @@ def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
             job.future.set_exception(error)
         else:
             job.future.set_result(result)
-
-
-def classify(error: Exception) -> str:
-    """Tell what an error of the connection or server means: ``locked``, ``retry``, ``lost`` or ``poison``.
-
-    SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
-    """
-    state = getattr(error.__cause__, "sqlstate", None)
-    if state == "55P03":
-        return "locked"
-    if state in ("40P01", "40001", "57014"):
-        return "retry"
-    if state in READ_ONLY:
-        return "lost"  # a standby, until it is promoted or the address leads elsewhere
-    if state and not state.startswith(("08", "57P", "53", "58", "XX")):
-        return "poison"
-    if connection.vendor == "sqlite" and "locked" in str(error):
-        return "retry"
-    return "lost"

@@ -8,7 +8,8 @@ COMMIT is unknown, each kind is run by itself.
 from collections.abc import Sequence
 
 from billing import locks, rows, settles
-from billing.holds import Admissions, Decision, HoldRequest
+from billing.holds import Admissions
+from billing.requests import Decision, HoldRequest
 from billing.settles import Outcome, Settlement
 
 

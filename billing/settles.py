@@ -20,10 +20,11 @@ from typing import Any
 from uuid import UUID
 
 from billing import idempotency, locks, money, moves, rollups, rows
-from billing.holds import DEFERRED, Admission, Deferred, insert_holds
+from billing.holds import insert_holds
 from billing.locks import HoldRow, LimitRow, Standings
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.records import ENTRY_COLUMNS, RECORD_COLUMNS, entry_values, record_values
+from billing.requests import DEFERRED, Admission, Deferred
 
 MAX_TOKENS = 10**9
 State = Hold.State

@@ -19,8 +19,8 @@ from billing import locks, rows
 from billing.alarms import alarm
 from billing.budgets import KeyLimits
 from billing.costs import CostRecord
-from billing.holds import DEFERRED, Admission, Deferred, HoldRequest, PriceRecord
 from billing.models import Heartbeat, Hold, Limit, UsageRecord
+from billing.requests import DEFERRED, Admission, Deferred, HoldRequest, PriceRecord
 from billing.settles import Outcome, Settlement, Tokens, settle_batch
 
 SILENT_SECONDS = 60

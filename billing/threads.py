@@ -11,8 +11,9 @@ from django.db import DatabaseError, connection
 
 from billing import sweep
 from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher, Handler
-from billing.holds import Admissions, HoldRequest
+from billing.holds import Admissions
 from billing.refusals import Refused, write_refused
+from billing.requests import HoldRequest
 from billing.rounds import run_round
 from billing.settles import Settlement, settle_batch
 

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from billing.batcher import HOLD_PATIENCE_SECONDS, LedgerUnavailableError, OverloadedError
-from billing.holds import Admission, Refusal
 from billing.idempotency import Conflict, Recorded
+from billing.requests import Admission, Refusal
 from routing.answers import refusal_error
 from routing.call import Call
 from routing.charges import build_settlement, queue_settlement

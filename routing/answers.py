@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from billing import money
 from billing.budgets import KeyLimits
-from billing.holds import Admission, Refusal
 from billing.locks import Standing, Standings
 from billing.models import Limit
+from billing.requests import Admission, Refusal
 from routing.call import Call
 from routing.client import Headers
 from routing.dialects import schemas

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.conf import settings
 
 from accounts.keys import KeyRecord
-from billing.holds import MIN_DEFAULT_OUTPUT, HoldRequest
 from billing.idempotency import Claim
+from billing.requests import MIN_DEFAULT_OUTPUT, HoldRequest
 from routing import dialects
 from routing.errors import GatewayError
 from routing.estimates import Estimator

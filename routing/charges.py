@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from billing.holds import Admission
 from billing.models import UsageRecord
+from billing.requests import Admission
 from billing.settles import Outcome, Settlement, Tokens
 from billing.threads import LedgerThreads
 from routing.call import Call

@@ -21,8 +21,8 @@ from typing import Any
 from uuid import UUID
 
 from billing import idempotency, money
-from billing.holds import Admission
 from billing.idempotency import Recorded
+from billing.requests import Admission
 from billing.settles import Outcome, Settlement, Tokens
 from routing import dialects, sse
 from routing.admission import admit

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from routing import dialects, pools
+from routing import checks, dialects
 from routing.dialects.base import UpstreamFault
 from routing.dialects.meanings import Meaning
 from routing.models import Alias, Model, Provider, Upstream
@@ -73,10 +73,10 @@ def inspect_address(*, base_url: str | None, dialect: str = "", credential_env: 
 
     ``base_url`` None: the dialect's first address. Without a dialect it is what the server says it is.
     """
-    name = pools.choose_dialect(dialect, base_url=base_url)
-    address = pools.check_address(pools.default_address(name).url if base_url is None else base_url)
+    name = checks.choose_dialect(dialect, base_url=base_url)
+    address = checks.check_address(checks.default_address(name).url if base_url is None else base_url)
     row = Upstream(
-        base_url=address, dialect=name, credential_env=pools.check_env_name(credential_env), provider=Provider()
+        base_url=address, dialect=name, credential_env=checks.check_env_name(credential_env), provider=Provider()
     )
     models = read_models(describe_upstream(row))
     is_engine = not dialect and any(model.owner in ENGINES for model in models)
@@ -126,8 +126,8 @@ def _parse(content: Any) -> list[ListedModel]:
 def _read_model(row: Mapping[str, Any]) -> ListedModel | None:
     name = next((row[name] for name in NAMES if isinstance(row.get(name), str)), "")
     try:
-        model_id = pools.check_model_id(name)
-    except pools.PoolError:
+        model_id = checks.check_model_id(name)
+    except checks.PoolError:
         return None  # no route could name it
     owner = str(row.get("owned_by") or "").lower()
     return ListedModel(model_id, _first_length(row, CONTEXT), _first_length(row, ANSWER), owner)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from billing import costs, pricing
 from billing.costs import CostRecord
-from billing.holds import PriceRecord
+from billing.requests import PriceRecord
 from routing.dialects.parameters import Rule
 from routing.models import Alias, Model, Route, Upstream
 

@@ -8,7 +8,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from billing.models import Price, UsageRecord
-from routing import credentials, pools
+from routing import checks, credentials
 from routing.models import Model
 
 
@@ -18,7 +18,7 @@ def checked_by(check: Callable[[str], str], name: str) -> Callable[[Any], str]:
     def clean(form: Any) -> str:
         try:
             return check(form.cleaned_data[name] or "")
-        except (pools.PoolError, credentials.CredentialError) as error:
+        except (checks.PoolError, credentials.CredentialError) as error:
             raise ValidationError(str(error)) from None
 
     return clean

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from billing import money
 from billing.models import Price, UsageRecord
-from routing import pools
+from routing import checks, pools
 from routing.admin.parts import checked_by, is_named_by_money, join_links
 from routing.admin.questions import PoolQuestions
 from routing.models import Pool, Route
@@ -74,12 +74,12 @@ class RouteForm(forms.ModelForm):
         }
         help_texts: ClassVar = dict.fromkeys(("upstream_model", "weight", *fields[-3:]), "")
 
-    clean_upstream_model = checked_by(pools.check_model_id, "upstream_model")
+    clean_upstream_model = checked_by(checks.check_model_id, "upstream_model")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in {"priority", "weight"} & set(self.fields):
-            self.fields[name].validators.append(MaxValueValidator(pools.MAX_NUMBER))
+            self.fields[name].validators.append(MaxValueValidator(checks.MAX_NUMBER))
         if "cost_currency" in self.fields:
             self.fields["cost_currency"].required = False
         for name in COSTS:
@@ -102,7 +102,7 @@ class RouteForm(forms.ModelForm):
     def _take_cost(self, cost: pools.RouteCost) -> None:
         try:
             self._cost = pools.check_cost(cost)
-        except pools.PoolError as error:
+        except checks.PoolError as error:
             self.add_error("cost_input", ValidationError(str(error)))
 
     def save(self, commit: bool = True) -> Any:

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from routing import credentials, dialects, pools
+from routing import checks, credentials, dialects
 from routing.admin.parts import checked_by
 from routing.dialects.parameters import RuleError, check_rules
 from routing.models import Upstream, UpstreamHealth
@@ -60,7 +60,7 @@ class UpstreamForm(forms.ModelForm):
             "balance_alarm",
         )
 
-    clean_base_url = checked_by(pools.check_address, "base_url")
+    clean_base_url = checked_by(checks.check_address, "base_url")
 
     def clean_proxy(self) -> str:
         proxy: str = self.cleaned_data["proxy"].strip()
@@ -74,7 +74,7 @@ class UpstreamForm(forms.ModelForm):
         except RuleError as error:
             raise ValidationError(str(error)) from None
 
-    clean_credential_env = checked_by(pools.check_env_name, "credential_env")
+    clean_credential_env = checked_by(checks.check_env_name, "credential_env")
 
     def clean_new_credential(self) -> str:
         secret: str = self.cleaned_data["new_credential"]
@@ -84,7 +84,7 @@ class UpstreamForm(forms.ModelForm):
             raise ValidationError(str(error)) from None
 
     def _get_validation_exclusions(self) -> set[str]:
-        # The model's URL check refuses names such as http://vllm:8000/v1; pools.check_address has decided.
+        # The model's URL check refuses names such as http://vllm:8000/v1; checks.check_address has decided.
         return super()._get_validation_exclusions() | {"base_url"}  # type: ignore[misc, no-any-return]
 
     def save(self, commit: bool = True) -> Any:

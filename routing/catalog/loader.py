@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.audit import CATALOGUE, ENVIRONMENT
 from billing import money, pricing
 from billing.models import Price
-from routing import pools
+from routing import checks, pools
 from routing.catalog import FamilyFacts, UpstreamFacts, load_families
 from routing.models import Alias, Family, Model, Pool, Provider, Route, Upstream
 
@@ -160,9 +160,9 @@ def _read_address(source: UpstreamFacts) -> str:
     if not text:
         return ""
     try:
-        return pools.check_address(text)
-    except pools.PoolError as error:
-        raise pools.PoolError(f"{source.base_url_env}: {error}") from None
+        return checks.check_address(text)
+    except checks.PoolError as error:
+        raise checks.PoolError(f"{source.base_url_env}: {error}") from None
 
 
 def _upstream_slug(facts: FamilyFacts) -> str:

@@ -7,8 +7,9 @@ from accounts import keys, people
 from accounts.keys import build_record
 from accounts.models import User
 from billing import ledger, pricing
-from billing.holds import Admissions, HoldRequest, PriceRecord
+from billing.holds import Admissions
 from billing.models import UsageRecord
+from billing.requests import HoldRequest, PriceRecord
 from billing.settles import Settlement, Tokens, settle_batch
 from routing.catalog.loader import load_catalog
 

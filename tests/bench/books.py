@@ -27,8 +27,8 @@ from django.utils import timezone  # noqa: E402
 from accounts.keys import build_record  # noqa: E402
 from accounts.models import APIKey, User  # noqa: E402
 from billing import ledgersums, retention, rollups, rows  # noqa: E402
-from billing.holds import PriceRecord  # noqa: E402
 from billing.models import Price, UsageRecord  # noqa: E402
+from billing.requests import PriceRecord  # noqa: E402
 from routing.models import Model  # noqa: E402
 from tests.bench.ours import EMAIL  # noqa: E402
 from tests.billing import bulk  # noqa: E402

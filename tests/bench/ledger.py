@@ -31,9 +31,9 @@ from billing import exports, ledger, locks, pricing, rows  # noqa: E402
 from billing.books.proofs import check_and_store  # noqa: E402
 from billing.books.reconcile import reconcile  # noqa: E402
 from billing.filters import ALL  # noqa: E402
-from billing.holds import Admission, HoldRequest, PriceRecord  # noqa: E402
 from billing.models import Limit  # noqa: E402
 from billing.money import NANOS  # noqa: E402
+from billing.requests import Admission, HoldRequest, PriceRecord  # noqa: E402
 from billing.settles import Settlement, Tokens  # noqa: E402
 from billing.threads import LedgerThreads  # noqa: E402
 from tests.billing import bulk  # noqa: E402

@@ -9,8 +9,8 @@ from typing import Any
 
 from accounts.keys import KeyRecord
 from billing import sums
-from billing.holds import PriceRecord
 from billing.models import UsageRecord
+from billing.requests import PriceRecord
 
 NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
 Write = Callable[..., UsageRecord]

@@ -10,8 +10,8 @@ from django.utils import timezone
 from accounts.keys import KeyRecord
 from billing import budgets, rows
 from billing.books.rules import uuid_text
-from billing.holds import PriceRecord
 from billing.models import Limit
+from billing.requests import PriceRecord
 
 TOKENS = {"input": 100, "output": 10}
 CHARGE = 120_000

@@ -14,9 +14,10 @@ from accounts.keys import KeyRecord, build_record
 from accounts.models import APIKey, Organization, User
 from billing import ledger, pricing, proof, rows
 from billing.batcher import Batcher
-from billing.holds import Admission, Admissions, HoldRequest, PriceRecord
+from billing.holds import Admissions
 from billing.models import Limit, UsageRecord
 from billing.money import NANOS
+from billing.requests import Admission, HoldRequest, PriceRecord
 from billing.settles import Settlement, Tokens, settle_batch
 from tests.billing import adding
 from tests.billing.clocks import set_clock

@@ -33,10 +33,11 @@ from accounts import keys, members
 from accounts.keys import build_record
 from accounts.models import APIKey, Organization, User
 from billing import budgets, ledger, locks, pricing, proof, retention, rows, sweep
-from billing.holds import Admission, Admissions, Deferred, HoldRequest, PriceRecord
+from billing.holds import Admissions
 from billing.idempotency import Claim, Conflict
 from billing.ledger import LedgerError
 from billing.models import Hold, IdempotentAnswer, LedgerEntry, Limit, UsageRecord
+from billing.requests import Admission, Deferred, HoldRequest, PriceRecord
 from billing.settles import Settlement, Tokens, settle_batch
 from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle

@@ -1,9 +1,9 @@
 """Holds: what is set aside, and who is refused."""
 
 from billing import proof
-from billing.holds import MIN_DEFAULT_OUTPUT, Admission, Refusal
 from billing.models import Hold, Limit
 from billing.money import NANOS
+from billing.requests import MIN_DEFAULT_OUTPUT, Admission, Refusal
 from billing.settles import Tokens, settle_batch
 from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle, wallet_of

@@ -14,8 +14,9 @@ from django.db import DataError, OperationalError
 
 from billing import proof, sweep
 from billing.batcher import Batcher, LedgerUnavailableError
-from billing.holds import Admission, Admissions, HoldRequest
+from billing.holds import Admissions
 from billing.models import Hold, UsageRecord
+from billing.requests import Admission, HoldRequest
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
 

@@ -2,8 +2,8 @@
 
 from accounts.models import APIKey, Organization
 from billing import budgets, proof, usage
-from billing.holds import Admission, Refusal
 from billing.models import LedgerEntry, Limit, UsageRecord
+from billing.requests import Admission, Refusal
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
 

@@ -12,8 +12,9 @@ from django.db import connection, connections
 
 from billing import proof, rows
 from billing.batcher import Batcher
-from billing.holds import Admission, Admissions
+from billing.holds import Admissions
 from billing.models import Hold, Limit, UsageRecord
+from billing.requests import Admission
 from billing.settles import Outcome, Tokens, settle_batch
 from billing.threads import LedgerThreads, _write_checkpoints
 from tests.billing.conftest import run, run_mixed, settle, wallet_of

@@ -8,7 +8,8 @@ import pytest
 from django.db import connection, connections
 
 from billing.batcher import Batcher
-from billing.holds import Admission, Admissions
+from billing.holds import Admissions
+from billing.requests import Admission
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import run, settle
 from tests.gateway.callers import eventually

@@ -9,9 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing import idempotency, proof, sweep
-from billing.holds import Admission, Admissions, Refusal
+from billing.holds import Admissions
 from billing.idempotency import Claim, Conflict, Recorded
 from billing.models import Hold, IdempotentAnswer, LedgerEntry, UsageRecord
+from billing.requests import Admission, Refusal
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
 

@@ -14,8 +14,9 @@ from accounts.models import APIKey, Organization
 from billing import batcher as module
 from billing import budgets, ledger, locks, proof, rows, sweep
 from billing.batcher import MAX_BATCH, Batcher
-from billing.holds import DEFERRED, Admission, Admissions, HoldRequest
+from billing.holds import Admissions
 from billing.models import Hold, Limit
+from billing.requests import DEFERRED, Admission, HoldRequest
 from billing.settles import Outcome, Settlement, Tokens, settle_batch
 from billing.threads import LedgerThreads, _write_checkpoints
 from tests.billing.conftest import settle, submit_together, wallet_of

@@ -3,9 +3,9 @@
 import pytest
 
 from billing import ledger
-from billing.holds import Admission
 from billing.models import LedgerEntry
 from billing.money import NANOS
+from billing.requests import Admission
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import assert_proven, settle, wallet_of
 

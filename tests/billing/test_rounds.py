@@ -7,8 +7,8 @@ import pytest
 from django.db import OperationalError
 
 from billing import proof, threads
-from billing.holds import Admission, Refusal
 from billing.models import Hold, LedgerEntry, UsageRecord
+from billing.requests import Admission, Refusal
 from billing.rounds import run_round
 from billing.settles import Tokens, settle_batch
 from billing.threads import LedgerThreads

@@ -8,8 +8,9 @@ import pytest
 from django.db import IntegrityError
 
 from billing import pricing, proof
-from billing.holds import Admissions, PriceRecord
+from billing.holds import Admissions
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
+from billing.requests import PriceRecord
 from billing.settles import Tokens, settle_batch
 from tests.billing.conftest import settle, wallet_of
 

@@ -14,8 +14,8 @@ from billing import exports, pricing
 from billing.books.proofs import check_and_store
 from billing.books.reconcile import reconcile
 from billing.filters import ALL
-from billing.holds import PriceRecord
 from billing.models import UsageRecord
+from billing.requests import PriceRecord
 from tests.billing import bulk
 
 pytestmark = [

@@ -8,8 +8,8 @@ from billing.models import Price
 from billing.pricing import current_prices, set_price
 from routing.catalog import FOLDER, load_families
 from routing.catalog.loader import load_catalog
+from routing.checks import PoolError
 from routing.models import Alias, Family, Model, Pool, Provider, Route, Upstream
-from routing.pools import PoolError
 
 pytestmark = pytest.mark.django_db
 CANARY = "sk-canary-7f3a"

@@ -1,8 +1,9 @@
 import pytest
 
 from routing.catalog.loader import load_catalog
+from routing.checks import PoolError, check_address
 from routing.models import Alias, Model, Route, Upstream
-from routing.pools import PoolError, add_upstream, check_address, put_upstream
+from routing.pools import add_upstream, put_upstream
 
 CANARY = "sk-canary-7f3a"
 GIVEN = {"family": "deepseek", "base_url": "https://api.example.com/v1", "upstream_model": "m"}

@@ -6,13 +6,13 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
 from accounts import keys, people
-from routing import pools
+from routing import checks
 from smartoken import commands
 
 
 class Command(commands.OneLineCommand):
     help = "Make an API key; the secret alone stands on the last line. The user and organization are made if missing."
-    input_errors = (keys.KeyInputError, pools.PoolError)
+    input_errors = (keys.KeyInputError, checks.PoolError)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", required=True, type=commands.email, help="whose key it is")
@@ -48,4 +48,4 @@ def _read_families(text: str | None) -> list[str]:
     names = [name for name in text.split(",") if name.strip()]
     if not names:  # an unset variable of a script must not turn a restriction into none
         raise CommandError("--families: name at least one family, or leave it out for all")
-    return list(dict.fromkeys(pools.find_family(name).slug for name in names))
+    return list(dict.fromkeys(checks.find_family(name).slug for name in names))

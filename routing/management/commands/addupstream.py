@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from billing import costs
-from routing import dialects, pools
+from routing import checks, dialects, pools
 from smartoken import commands
 
 FEATURES = {"tools": "tools", "images": "images", "json_mode": "JSON mode", "json_schema": "JSON schemas"}
@@ -15,7 +15,7 @@ FEATURES = {"tools": "tools", "images": "images", "json_mode": "JSON mode", "jso
 
 class Command(commands.OneLineCommand):
     help = "Put an upstream into a family's pool; the same one again gets what is named, and keeps the rest."
-    input_errors = (pools.PoolError,)
+    input_errors = (checks.PoolError,)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--family", required=True, help="slug or model id, such as deepseek")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from routing import dialects, inspection, pools
+from routing import checks, dialects, inspection
 from routing.inspection import Findings, ListedModel
 from routing.models import Upstream
 from smartoken import commands
@@ -14,7 +14,7 @@ from smartoken import commands
 
 class Command(commands.OneLineCommand):
     help = "Ask an upstream which models it serves, and say how to put one into a pool. Nothing is changed."
-    input_errors = (pools.PoolError, inspection.InspectionError)
+    input_errors = (checks.PoolError, inspection.InspectionError)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--base-url", metavar="U", help="address before /chat/completions; else the dialect's own")

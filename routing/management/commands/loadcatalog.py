@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from routing import pools
+from routing import checks
 from routing.catalog.loader import load_catalog
 from smartoken import commands
 
 
 class Command(commands.OneLineCommand):
     help = "Load the catalogue; a line for each change, silent when there is none. Safe to run at every start."
-    input_errors = (pools.PoolError,)
+    input_errors = (checks.PoolError,)
 
     def handle(self, **options: Any) -> None:
         for line in load_catalog():
