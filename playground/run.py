@@ -12,7 +12,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
 from accounts.keys import KeyRecord, build_record, playground_key
@@ -28,6 +28,8 @@ from routing.runtime import Runtime
 
 MOST_RUNNING = 6
 """Answers a person may have at once in this process: three side by side, and as many that were just stopped."""
+CLIENT_CLOSED_REQUEST = 499
+"""What nginx calls an answer that nobody waits for any more."""
 QUEUED_PIECES = 8
 """Reads of the provider, 128 KB each at the most."""
 
@@ -46,7 +48,7 @@ class PageClient:
         self.headers: list[tuple[bytes, bytes]] = []
         self.began = asyncio.Event()
         self._is_ended = False
-        self._is_gone = False
+        self.is_gone = False
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED_PIECES)
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
@@ -55,7 +57,7 @@ class PageClient:
         self.began.set()
 
     async def send(self, piece: bytes) -> None:
-        if self._is_gone:
+        if self.is_gone:
             return
         self.blocked_since = time.monotonic()
         try:
@@ -74,8 +76,9 @@ class PageClient:
             self._pieces.put_nowait(sse.KEEP_ALIVE)
 
     def leave(self) -> None:
-        """Say that nobody takes the pieces any more: whoever waits to add one goes on."""
-        self._is_gone = True
+        """Say that nobody takes the pieces any more: whoever waits to add one, or for the first, goes on."""
+        self.is_gone = True
+        self.began.set()
         while not self._pieces.empty():
             self._pieces.get_nowait()
 
@@ -136,7 +139,8 @@ async def _run(request: HttpRequest, request_id: UUID) -> HttpResponseBase:
         call = _read_call(request, request_id, key, runtime)
         if running[key.user_id] >= MOST_RUNNING:
             raise GatewayError("rate_limit_exceeded", "So many of your answers are still running: stop one first.")
-        return await _start(Journey(runtime, call, client), client, key.user_id)
+        left = request.scope["left"]  # type: ignore[attr-defined]
+        return await _start(Journey(runtime, call, client), client, left, key.user_id)
 
 
 def _read_call(request: HttpRequest, request_id: UUID, key: KeyRecord, runtime: Runtime) -> Call:
@@ -162,15 +166,17 @@ def _find_key(request: HttpRequest) -> KeyRecord:
     return build_record(key, user=request.user)
 
 
-async def _start(journey: Journey, client: PageClient, user_id: int | None) -> HttpResponseBase:
-    """Run the journey in a task of its own, so that a cancelled view can't cancel the settle."""
+async def _start(journey: Journey, client: PageClient, left: asyncio.Event, user_id: int | None) -> HttpResponseBase:
+    """Run the journey in a task of its own: the view ends when the answer begins, or when the browser leaves."""
     running[user_id] += 1  # at once: many calls may wait here for the loop
     task = asyncio.ensure_future(_run_journey(journey, client, user_id))
+    leaving = asyncio.ensure_future(_note_leaving(left, journey, client))
     try:
         await client.began.wait()
-    except asyncio.CancelledError:
-        _leave(client, journey)
-        raise
+    finally:
+        leaving.cancel()
+    if client.is_gone:
+        return HttpResponse(status=CLIENT_CLOSED_REQUEST)
     if not client.has_started and (error := await task):
         raise error
     response = JourneyResponse(client, journey)
@@ -178,6 +184,11 @@ async def _start(journey: Journey, client: PageClient, user_id: int | None) -> H
         if name != b"content-type":
             response[name.decode()] = value.decode()
     return response
+
+
+async def _note_leaving(left: asyncio.Event, journey: Journey, client: PageClient) -> None:
+    await left.wait()
+    _leave(client, journey)
 
 
 async def _run_journey(journey: Journey, client: PageClient, user_id: int | None) -> GatewayError | None:

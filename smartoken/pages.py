@@ -17,8 +17,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-LISTENING = "/playground/run/"
-"""The page that must hear at once that its client left: it runs a journey."""
+STREAMING = "/playground/run/"
+"""The page that runs a journey, and streams it."""
 
 
 class PageHandler(ASGIHandler):
@@ -47,8 +47,7 @@ async def answer_page(scope: MutableMapping[str, Any], receive: Receive, send: S
         is_refused = is_refused or length > settings.BODY_LIMIT_BYTES
         return {"type": "http.disconnect"} if is_refused else message
 
-    answer = _stream_page if scope["path"] == LISTENING else _answer_to_the_end
-    await answer(scope, receive_bounded, send)
+    await _answer_to_the_end(scope, receive_bounded, send)
     if is_refused:
         await _refuse_length(send)
 
@@ -57,15 +56,18 @@ async def _answer_to_the_end(scope: MutableMapping[str, Any], receive: Receive, 
     """Let Django answer; tell it of a client that left only once the answer has begun.
 
     Django gives up a request whose client leaves, but can't stop the thread that works on it: the thread
-    would go on after the request's end and open a database connection that nobody closes.
+    would go on after the request's end and open a database connection that nobody closes. A view that
+    waits for something else than the database may look at the event ``scope["left"]``.
     """
     is_read = False
     begun = asyncio.Event()
+    left = scope["left"] = asyncio.Event()
 
     async def receive_late() -> Message:
         nonlocal is_read
         message = await receive()
         if message["type"] == "http.disconnect" and is_read:
+            left.set()
             await begun.wait()
         is_read = not message.get("more_body", False)
         return message
@@ -74,6 +76,9 @@ async def _answer_to_the_end(scope: MutableMapping[str, Any], receive: Receive, 
         begun.set()
         await send(message)
 
+    if scope["path"] == STREAMING:
+        await _stream_page(scope, receive_late, send_on)
+        return
     async with workers.lend():
         await _handler(scope, receive_late, send_on)  # type: ignore[arg-type]
 

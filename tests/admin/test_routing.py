@@ -40,8 +40,8 @@ def test_a_credential_appears_in_no_page_log_or_error(root, caplog, capsys):
     upstream = Upstream.objects.get()
     url = reverse("admin:routing_upstream_change", args=[upstream.pk])
     pages = [root.get(url), root.post(url, upstream_fields(base_url="nonsense", new_credential=CANARY))]
-    for name in ("history", "delete"):  # the first of which leads to the audit log
-        pages.append(root.get(reverse(f"admin:routing_upstream_{name}", args=[upstream.pk]), follow=True))
+    urls = [reverse(f"admin:routing_upstream_{name}", args=[upstream.pk]) for name in ("history", "delete")]
+    pages += [root.get(url, follow=True) for url in urls]  # the first leads to the audit log
     pages.append(root.get(reverse("admin:routing_upstream_changelist")))
     assert all(page.status_code == 200 for page in pages)
     shown = "".join(page.content.decode() for page in pages) + caplog.text + "".join(capsys.readouterr())

@@ -122,7 +122,7 @@ def test_calls_that_come_at_once_are_counted_at_once():
             pass
 
     async def count_while_waiting():
-        starting = asyncio.ensure_future(run._start(Idle(), run.PageClient(), 7))
+        starting = asyncio.ensure_future(run._start(Idle(), run.PageClient(), asyncio.Event(), 7))
         await asyncio.sleep(0)
         counted = run.running[7]
         await starting

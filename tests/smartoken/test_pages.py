@@ -52,3 +52,19 @@ def test_a_body_without_end_is_refused(settings: Any, path: str) -> None:
     sent = answers_to(piece, piece, path=path)
     assert [message.get("status") for message in sent] == [413, None]
     assert b"no more than 1,000 bytes" in sent[1]["body"]
+
+
+def test_a_view_that_waits_can_hear_that_its_client_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    from smartoken import pages
+
+    async def view(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        listening = asyncio.ensure_future(receive())
+        await scope["left"].wait()
+        assert not listening.done()  # Django itself hears of it behind the beginning of the answer
+        await send({"type": "http.response.start", "status": 499, "headers": []})
+        assert await listening == {"type": "http.disconnect"}
+
+    monkeypatch.setattr(pages, "_handler", view)
+    sent = answers_to({"type": "http.request", "body": b""}, {"type": "http.disconnect"})
+    assert sent[0]["status"] == 499
