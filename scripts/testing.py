@@ -1,6 +1,6 @@
 """Runs the checks and the tests: `scripts/test` the fast ones, `scripts/test --all` everything.
 
-The whole suite runs on SQLite; what touches the books runs again on PostgreSQL.
+The whole suite runs on SQLite; the books' tests run again on PostgreSQL, with --all all that touch the database.
 With CI=true a test that a missing tool would skip fails instead.
 """
 
@@ -19,8 +19,10 @@ from processes import ROOT, bind_to_parent
 BIN = ROOT / ".venv" / "bin"
 CACHE = ROOT / ".cache"
 NPM = CACHE / "sdk"
-ON_BOTH = ["accounts", "billing", "commands", "crash", "gateway", "routing", "sdk"]
-"""Folders below tests/ that run on both databases."""
+BOOKS = ["accounts", "billing"]
+ON_BOTH = [*BOOKS, "commands", "crash", "gateway", "routing", "sdk"]
+"""Folders below tests/ that run on both databases: always those of the books, with --all the others too."""
+WITHOUT_DATABASE = "--ignore=tests/routing/dialects"
 
 RERUN_AT_MOST = 8
 """Failed tests that are tried once more alone; if more fail, it is no accident."""
@@ -165,7 +167,7 @@ def install_node_packages() -> None:
 def run_tests(run: Run, *, is_all: bool, for_pytest: list[str]) -> None:
     """Everything on SQLite, what touches the books on PostgreSQL too; files are shared out over two processes."""
     pytest = ["pytest", "-q", *([] if is_all else ["-m", "not slow and not browser and not sdk"])]
-    both = [f"tests/{name}" for name in ON_BOTH if (ROOT / "tests" / name).is_dir()]
+    both = [WITHOUT_DATABASE, *(f"tests/{name}" for name in (ON_BOTH if is_all else BOOKS))]
     steps = str(MACHINE_STEPS if is_all else MACHINE_STEPS // 5)
     for name, database, arguments in (
         ("SQLite", "sqlite", for_pytest),
