@@ -19,7 +19,8 @@ OLDEST = (3, 12)
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """Tell the progress, beside what the script itself prints."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def is_usable() -> bool:
