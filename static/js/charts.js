@@ -34,6 +34,13 @@ function words(measure, value, step) {
   return dollars(value, step && placesOf(step));
 }
 
+// What the marks of the axis of amounts take, so that none is cut; uPlot asks before it knows them, too.
+function widthOf(plot, marks, index) {
+  plot.ctx.font = plot.axes[index].font[0];
+  const widths = (marks ?? []).map((mark) => plot.ctx.measureText(mark).width / devicePixelRatio);
+  return Math.ceil(Math.max(62, ...widths.map((width) => width + 10)));
+}
+
 function describe({ measure, labels, series }, place) {
   const parts = series.filter(({ values }) => values[place]);
   const sum = parts.reduce((total, { values }) => total + values[place], 0);
@@ -69,7 +76,7 @@ function options(box, chart) {
       },
       {
         ...axis,
-        size: 62,
+        size: widthOf,
         grid: { stroke: line, width: 1 },
         incrs: chart.measure === "usd" ? undefined : [1, 2, 5, 10, 20, 50, 100, 1e3, 1e4, 1e5, 1e6],
         values: (plot, values, index, space, step) => values.map((value) => words(chart.measure, value, step)),

@@ -98,6 +98,8 @@ def test_yesterdays_failed_request_is_found_and_explained(open_page, member, wal
         "[[250000, 250000], [750000, 250000], [2.5e8, 2.5e8], [2e9, 1e9]].map(([at, step]) => words('usd', at, step))"
     )
     assert page.evaluate(marks) == ["$0.00025", "$0.00075", "$0.25", "$2"], "marks of an axis are not rounded"
+    room = "([plot]) => widthOf(plot, ['$0.000000125'], 1) - plot.ctx.measureText('$0.000000125').width"
+    assert page.evaluate(f"({room})([...drawn.values()])") >= 0, "a long mark is not cut"
     assert page.evaluate("[...drawn.keys()].every((box) => box.isConnected)"), "charts that are gone are let go"
 
     page.go_back()  # loaded anew: a body that was put in by script would have lost what listens
