@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.keys import KeyRecord
 from billing import budgets, rows
 from billing.books.rules import uuid_text
+from billing.budgets import KeyLimits
 from billing.models import Limit
 from billing.requests import PriceRecord
 
@@ -35,7 +36,21 @@ def fill(
     """
     limits = budgets.open_windows([key.id])[key.id]
     began = (until or timezone.now()) - timedelta(hours=hours)
-    step = hours * 3600 / count
+    clock = [rows.adapt(began), hours * 3600 / count] * 3
+    _fill_holds(count, first, key, limits, price, models, clock)
+    _fill_what_came_of_them([rows.adapt(uuid.UUID(int=number)) for number in (first, first + count - 1)])
+    Limit.objects.filter(pk__in=limits.ids).update(spent_nanos=F("spent_nanos") + count * CHARGE)
+
+
+def _fill_holds(
+    count: int,
+    first: int,
+    key: KeyRecord,
+    limits: KeyLimits,
+    price: PriceRecord,
+    models: Sequence[str],
+    clock: Sequence[object],
+) -> None:
     rows.execute(
         f"WITH {_series()} INSERT INTO billing_hold (id, state, organization_id, key_id, wallet_id, day_id, month_id, "
         "amount_nanos, charged_nanos, uncollected_nanos, model, price_id, input_estimate, output_limit, stream, "
@@ -52,10 +67,13 @@ def fill(
             price.id,
             True,
             rows.adapt(uuid.uuid4()),
-            *[rows.adapt(began), step] * 3,
+            *clock,
         ],
     )
-    bounds = [rows.adapt(uuid.UUID(int=number)) for number in (first, first + count - 1)]
+
+
+def _fill_what_came_of_them(bounds: Sequence[object]) -> None:
+    """Write the records and entries of the holds whose ids lie within the bounds."""
     rows.execute(
         "INSERT INTO billing_usagerecord (id, organization_id, key_id, model, provider, upstream, upstream_model, "
         "stream, demo, status, http_status, error_code, ended_by, finish_reason, count_source, input_tokens, "
@@ -73,7 +91,6 @@ def fill(
         f"-charged_nanos, {uuid_text('id')}, id, 'gateway', '', ended_at FROM billing_hold WHERE {WRITTEN}",
         bounds,
     )
-    Limit.objects.filter(pk__in=limits.ids).update(spent_nanos=F("spent_nanos") + count * CHARGE)
 
 
 def empty() -> None:
