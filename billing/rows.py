@@ -18,7 +18,9 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections, transaction
 from psycopg.pq import TransactionStatus
 
-Rows = list[tuple[Any, ...]]
+from billing import pipeline
+
+Rows = pipeline.Rows
 Statement = tuple[str, Sequence[Any]]
 """A text and its parameters."""
 PLAIN = frozenset({int, str, bool, type(None)})
@@ -64,47 +66,14 @@ def values_list(rows: Sequence[Sequence[Any]], types: Sequence[str] = ()) -> tup
 
 def execute(sql: str, parameters: Iterable[Any] = ()) -> Rows:
     """Run one statement; return its rows, none where it gives none."""
-    if is_postgresql():
-        return execute_all([(sql, tuple(parameters))])[-1]
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
         return cursor.fetchall() if cursor.description else []
 
 
 def execute_all(statements: Sequence[Statement]) -> list[Rows]:
-    """Run statements one after the other, on PostgreSQL in one round trip; return the rows of each.
-
-    A round trip costs more than a short statement: the thread gives the interpreter up, and waits to get it back.
-    """
-    if not is_postgresql():
-        return [execute(*statement) for statement in statements]
-    if not statements:
-        return []
-    sql, parameters = "; ".join(sql for sql, _ in statements), [one for _, own in statements for one in own]
-    return _run(sql, parameters)
-
-
-def _run(sql: str, parameters: Sequence[Any]) -> list[Rows]:
-    """Run statements on PostgreSQL.
-
-    Django's own cursor costs more than a short statement, and is made for each. It is left out
-    where it has nothing to do: no transaction of its own to guard, nobody who listens.
-    """
-    own = connections[DEFAULT_DB_ALIAS]
-    if own.connection is None or own.in_atomic_block or own.execute_wrappers or own.queries_logged:
-        with own.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return _fetch(cursor.cursor)
-    with own.wrap_database_errors:
-        return _fetch(own.connection.cursor().execute(sql, parameters))
-
-
-def _fetch(cursor: Any) -> list[Rows]:
-    """Return the rows of each result of psycopg's cursor; its ``description`` would make an object a column."""
-    found = [cursor.fetchall() if cursor.pgresult.nfields else []]
-    while cursor.nextset():
-        found.append(cursor.fetchall() if cursor.pgresult.nfields else [])
-    return found
+    """Run statements one after the other; return the rows of each."""
+    return [execute(*statement) for statement in statements]
 
 
 def insert(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = "") -> Rows:
@@ -165,6 +134,8 @@ DURABLE = (
 )
 CLOCK = "SELECT clock_timestamp()"
 GUARDS = "SELECT set_config('lock_timeout', '100ms', true), set_config('statement_timeout', '2s', true), " + DURABLE
+PLANS = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
+"""A plan is kept as long as its connection: one that is made while a table is small must do when it has grown."""
 
 
 def set_guards() -> None:
@@ -179,7 +150,8 @@ def set_guards() -> None:
 class Batch:
     """A guarded transaction in few round trips: BEGIN goes with what locks, COMMIT with what is written last.
 
-    Where it is part of another transaction, or on SQLite, that one begins and ends it.
+    Where it is part of another transaction, or on SQLite, that one begins and ends it. A round trip
+    costs more than a short statement: the thread gives the interpreter up, and waits to get it back.
     """
 
     def __init__(self, *, is_own: bool) -> None:
@@ -188,19 +160,19 @@ class Batch:
     def open(self) -> None:
         """Begin without locking anything yet."""
         if is_postgresql():
-            execute_all(self._opening())
+            self._execute(self._opening())
 
     def lock(self, queries: Sequence[Statement]) -> tuple[list[Rows], datetime]:
         """Run the queries that lock, and read the clock behind them; return their rows, and now."""
         if not is_postgresql():
             return execute_all(queries), read_clock()
         opening = self._opening()
-        *found, [[now]] = execute_all([*opening, *queries, (CLOCK, ())])
+        *found, [[now]] = self._execute([*opening, *queries, (CLOCK, ())])
         return found[len(opening) :], now
 
     def write(self, statements: Sequence[Statement]) -> None:
         """Run the last statements, and commit."""
-        execute_all([*statements, ("COMMIT", ())] if self._is_own else statements)
+        self._execute([*statements, ("COMMIT", ())] if self._is_own else statements)
 
     def end(self) -> None:
         """Commit, where ``write`` was not reached."""
@@ -214,7 +186,14 @@ class Batch:
 
     def _opening(self) -> list[Statement]:
         begins = self._is_own and _status() == TransactionStatus.IDLE
-        return [("BEGIN", ()), (GUARDS, ())] if begins else [(GUARDS, ())]
+        return [("BEGIN", ()), (f"{GUARDS}, {PLANS}", ())] if begins else [(GUARDS, ())]
+
+    def _execute(self, statements: Sequence[Statement]) -> list[Rows]:
+        own = connections[DEFAULT_DB_ALIAS]
+        if not self._is_own or not pipeline.is_usable(own):
+            return execute_all(statements)
+        with own.wrap_database_errors:
+            return pipeline.run(own.connection, statements)
 
 
 def _status() -> TransactionStatus:

@@ -1,9 +1,9 @@
 """A connection to PostgreSQL that can be cut at any statement, as a network or a server would.
 
-A proxy between a client and the server. psycopg asks and waits, so the proxy does the
-same: it passes a statement on, then all of the answer. It notes the statements, BEGIN
-and COMMIT among them, and can cut the connection at one of them: before the server
-has it, or behind it, when the server has done it and the client will never know.
+A proxy between a client and the server. Clients ask and wait, so the proxy does the
+same: it passes a statement on, or a pipeline of several, then all of the answer. It notes
+their texts, BEGIN and COMMIT among them, and can cut the connection at one of them: before
+the server has it, or behind it, when the server has done it and the client will never know.
 """
 
 import socket
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
-QUERY, PARSE, SYNC, READY, TERMINATE = b"Q", b"P", b"S", b"Z", b"X"
+QUERY, PARSE, BIND, SYNC, READY, TERMINATE = b"Q", b"P", b"B", b"S", b"Z", b"X"
 
 
 class Pipe:
@@ -97,7 +97,8 @@ class Cutter:
         if code == CANCEL_REQUEST:
             return
         client.end.sendall(self._read_answer(server))
-        while statement := self._read_statement(client):
+        prepared: dict[bytes, str] = {}
+        while statement := self._read_statement(client, prepared):
             if self._is_cut(behind=False):
                 return
             server.end.sendall(statement)
@@ -106,20 +107,23 @@ class Cutter:
                 return
             client.end.sendall(answer)
 
-    def _read_statement(self, client: Pipe) -> bytes:
-        """Return the messages of one statement; nothing when the client hangs up."""
-        text, messages = "", b""
+    def _read_statement(self, client: Pipe, prepared: dict[bytes, str]) -> bytes:
+        """Return the messages up to the next answer; nothing when the client hangs up."""
+        texts, messages = [], b""
         while True:
             kind, message = client.read_message()
             messages += message
             if kind == TERMINATE:
                 return b""
             if kind == QUERY:
-                text = message[5:-1].decode(errors="replace")
+                texts.append(message[5:-1].decode(errors="replace"))
             elif kind == PARSE:
-                text = message[5:].split(b"\0")[1].decode(errors="replace")
+                name, text, *_ = message[5:].split(b"\0")
+                prepared[name] = text.decode(errors="replace")
+            elif kind == BIND:
+                texts.append(prepared[message[5:].split(b"\0")[1]])
             if kind in (QUERY, SYNC):
-                self.statements.append(text)
+                self.statements.append("; ".join(texts))
                 return messages
 
     def _read_answer(self, server: Pipe) -> bytes:
