@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from accounts.models import Membership
 from billing.models import Rollup, UsageRecord
+from billing.models.usage import UsageQuerySet
 
 PROBLEMS = (UsageRecord.Status.ABORTED, UsageRecord.Status.FAILED)
 
@@ -26,9 +27,9 @@ class UsageFilter:
     def __bool__(self) -> bool:
         return self != ALL
 
-    def records(self, membership: Membership) -> "QuerySet[UsageRecord]":
+    def records(self, membership: Membership, among: UsageQuerySet | None = None) -> "QuerySet[UsageRecord]":
         """Return the usage records that match and that the member may see."""
-        found = UsageRecord.objects.visible_to(membership)
+        found = (UsageRecord.objects.all() if among is None else among).visible_to(membership)
         if self.since:
             found = found.filter(created_at__gte=self.since)
         if self.until:
@@ -48,6 +49,15 @@ class UsageFilter:
         """Return the roll-ups that match, but for tags, which they don't know, time and status: those by sums alone."""
         found = Rollup.objects.visible_to(membership)
         return found.filter(**self._same(), **({"user": self.user} if self.user is not None else {}))
+
+    def places(self, membership: Membership) -> "QuerySet[Rollup]":
+        """Return the roll-ups of the keys and models, whose hours hold all records that match, and others."""
+        found = Rollup.objects.filter(organization=membership.organization_id, **self._same())
+        people = [self.user, membership.user_id if membership.role == Membership.Role.MEMBER else None]
+        for person in people:
+            if person is not None:  # by the keys that are theirs now, whoever had them then
+                found = found.filter(UsageRecord.objects.own_rows(person))
+        return found.filter(completed__gt=0) if self.status == UsageRecord.Status.COMPLETED else found
 
     def _same(self) -> dict[str, str | int]:
         named = {"model": self.model, "key": self.key}

@@ -8,12 +8,14 @@
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched
 from time import monotonic, sleep
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from billing import modelsums, rows
 from billing.models import Mark, Rollup, UsageRecord
@@ -38,7 +40,16 @@ INSTANT = timedelta(microseconds=1)
 PLACE = ("organization_id", "key_id", "user_id", "model", "upstream")
 RECORD_PLACE = ("organization_id", "key_id", "record_user", "model", "upstream")
 Groups = dict[tuple[Any, ...], tuple[int, ...]]
-"""The values of PLACE → the figures, in the order of FIGURES."""
+"""The values of PLACE → the figures, in the order of COLUMNS."""
+COLUMNS = (*FIGURES, "dearest_nanos")
+
+ADDED = {
+    **{name: f"{name} = billing_rollup.{name} + excluded.{name}" for name in FIGURES},
+    "dearest_nanos": "dearest_nanos = CASE WHEN excluded.dearest_nanos > billing_rollup.dearest_nanos "
+    "THEN excluded.dearest_nanos ELSE billing_rollup.dearest_nanos END",
+}
+REPLACED = {name: f"{name} = excluded.{name}" for name in COLUMNS}
+"""What becomes of each column that is there already."""
 
 
 class ElsewhereError(Exception):
@@ -104,7 +115,7 @@ def _add_chunk(horizon: datetime) -> int:
         _move_mark(ROLLED_UP, mark, until)
         if UsageRecord.objects.filter(created_at__gte=mark, created_at__lt=until).count() != number:
             raise ElsewhereError
-        _write(floor_hour(begins_at), groups, "{0} = billing_rollup.{0} + excluded.{0}")
+        _write(floor_hour(begins_at), groups, ADDED)
         modelsums.add(floor_hour(begins_at), groups)
     sleep(PAUSES * (monotonic() - began_at))
     return number
@@ -128,7 +139,8 @@ def _count(groups: Groups) -> int:
 def _read_groups(since: datetime, until: datetime) -> Groups:
     records = UsageRecord.objects.filter(created_at__gte=since, created_at__lt=until)
     size = len(RECORD_PLACE)
-    return {tuple(row[:size]): tuple(map(int, row[size:])) for row in sum_records(records, *RECORD_PLACE)}
+    sums = sum_records(records, *RECORD_PLACE).annotate(dearest=Max("charge_nanos"))
+    return {tuple(row[:size]): tuple(map(int, row[size:])) for row in sums}
 
 
 # --- summing anew ------------------------------------------------------------
@@ -139,7 +151,7 @@ def _rebuild_hour(hour: datetime, note: Mark | None = None) -> None:
     until = min(hour + HOUR, mark)
     wanted = _read_groups(hour, until) if hour < until else {}
     rollups = Rollup.objects.filter(hour=hour)
-    stored: Groups = {tuple(row[: len(PLACE)]): row[len(PLACE) :] for row in rollups.values_list(*PLACE, *FIGURES)}
+    stored: Groups = {tuple(row[: len(PLACE)]): row[len(PLACE) :] for row in rollups.values_list(*PLACE, *COLUMNS)}
     with transaction.atomic():
         _move_mark(ROLLED_UP, mark, mark)
         _move_mark(REBUILT, version, version + INSTANT)
@@ -147,7 +159,7 @@ def _rebuild_hour(hour: datetime, note: Mark | None = None) -> None:
             for place in stored.keys() - wanted.keys():
                 rollups.filter(**dict(zip(PLACE, place, strict=True))).delete()
             changed = {place: figures for place, figures in wanted.items() if stored.get(place) != figures}
-            _write(hour, changed, "{0} = excluded.{0}")
+            _write(hour, changed, REPLACED)
             modelsums.add(hour, wanted, instead_of=stored)
         # Until the hour is over, a chunk of it may be under way that was read before the correction.
         if note and mark >= hour + HOUR and not Mark.objects.filter(pk=note.pk, at=note.at).delete()[0]:
@@ -166,13 +178,12 @@ def _move_mark(name: str, found: datetime, to: datetime) -> None:
         raise ElsewhereError
 
 
-def _write(hour: datetime, groups: Groups, change: str) -> None:
-    """Insert the groups; ``change`` says what becomes of each figure that is there already."""
-    changes = ", ".join(change.format(name) for name in FIGURES)
+def _write(hour: datetime, groups: Groups, changes: Mapping[str, str]) -> None:
+    """Insert the groups; ``changes`` is ADDED or REPLACED."""
     for places in batched(sorted(groups), MOST_GROUPS):
         values, parameters = rows.values_list([(hour, *place, *groups[place]) for place in places])
         rows.execute(
-            f"INSERT INTO billing_rollup (hour, {', '.join(PLACE + FIGURES)}) VALUES {values} "
-            f"ON CONFLICT (hour, key_id, user_id, model, upstream) DO UPDATE SET {changes}",
+            f"INSERT INTO billing_rollup (hour, {', '.join(PLACE + COLUMNS)}) VALUES {values} "
+            f"ON CONFLICT (hour, key_id, user_id, model, upstream) DO UPDATE SET {', '.join(changes.values())}",
             parameters,
         )

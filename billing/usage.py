@@ -4,7 +4,7 @@ Rows are always those a member may see. Pages follow the index: each names the l
 row that was shown, so that page 1,000 costs what page 1 does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,7 @@ from accounts.models import APIKey, Membership
 from accounts.pages import PAGE, Page, page_by_id
 from billing import money
 from billing.budgets import current_windows
+from billing.dearest import Place, read_dearest
 from billing.filters import ALL, UsageFilter
 from billing.models import LedgerEntry, Limit, RefusalCount, RefusedRequest, UsageRecord
 from billing.refusals import LATEST_KEPT
@@ -44,48 +45,33 @@ def list_records(
     order: str = Order.NEWEST,
 ) -> Page:
     """Return a page of the usage records that match."""
-    records = filters.records(membership).select_related("key").defer("attempts")
-    column, read, write = ORDERS[Order(order)]
-    if place := _read_mark(after, read):
-        at, id_ = place
-        earlier = Q(**{f"{column}__lt": at}) | Q(**{column: at, "id__lt": id_})
-        records = records.filter(earlier, **{f"{column}__lte": at})
-    rows = list(records.order_by(f"-{column}", "-id")[: size + 1])
-    if len(rows) <= size:
-        return Page(rows, "")
-    last = rows[size - 1]
-    return Page(rows[:size], f"{write(getattr(last, column))}.{last.pk.hex}")
+    read = {Order.NEWEST: _read_newest, Order.DEAREST: read_dearest}[Order(order)]
+    rows = read(membership=membership, filters=filters, after=_read_mark(after), size=size + 1)
+    return Page(rows[:size], _write_mark(rows[size - 1]) if len(rows) > size else "")
 
 
-def _read_mark[T](mark: str, read: Callable[[str], T]) -> tuple[T, UUID] | None:
-    """Return the place that a mark names, ``<value>.<id>``; None for anything else."""
-    value, _, id_ = mark.partition(".")
+def _read_newest(*, membership: Membership, filters: UsageFilter, after: Place | None, size: int) -> list[UsageRecord]:
+    records = filters.records(membership)
+    if after:
+        _, at, id_ = after
+        records = records.filter(Q(created_at__lt=at) | Q(id__lt=id_), created_at__lte=at)
+    return list(records.select_related("key").defer("attempts").order_by("-created_at", "-id")[:size])
+
+
+def _read_mark(mark: str) -> Place | None:
+    """Return the place that a mark names; None for anything else."""
     try:
-        return read(value), UUID(id_)
+        charge, micros, id_ = mark.split(".")
+        place = int(charge), EPOCH + timedelta(microseconds=int(micros)), UUID(id_)
     except (ValueError, OverflowError):
         return None
+    return place if abs(place[0]) <= money.MAX_COST else None
 
 
-def _read_micros(text: str) -> datetime:
-    return EPOCH + timedelta(microseconds=int(text))
-
-
-def _write_micros(at: datetime) -> str:
-    return str((at - EPOCH) // timedelta(microseconds=1))
-
-
-def _read_nanos(text: str) -> int:
-    nanos = int(text)
-    if abs(nanos) > money.MAX_COST:
-        raise ValueError("more than a column holds")
-    return nanos
-
-
-ORDERS: dict[Order, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
-    Order.NEWEST: ("created_at", _read_micros, _write_micros),
-    Order.DEAREST: ("charge_nanos", _read_nanos, str),
-}
-"""Order → the column, and how its value is read from a page's mark and written into it."""
+def _write_mark(record: UsageRecord) -> str:
+    """Return the mark of the page behind a record: ``<charge>.<microseconds>.<id>``."""
+    micros = (record.created_at - EPOCH) // timedelta(microseconds=1)
+    return f"{record.charge_nanos}.{micros}.{record.pk.hex}"
 
 
 def list_entries(

@@ -10,7 +10,7 @@ from billing.models.books import Alert, BillLine, ExchangeRate, Proof, ProofSum,
 from billing.models.core import Heartbeat, Hold, LedgerEntry, LedgerSum, Limit, Price
 from billing.models.idempotency import IdempotentAnswer
 from billing.models.payments import PaymentClaim, PaymentEvent, RedeemCode, TopUp
-from billing.models.usage import Mark, ModelSum, RefusalCount, RefusedRequest, Rollup, UsageRecord
+from billing.models.usage import Hour, Mark, ModelSum, RefusalCount, RefusedRequest, Rollup, UsageRecord
 
 __all__ = [
     "Alert",
@@ -18,6 +18,7 @@ __all__ = [
     "ExchangeRate",
     "Heartbeat",
     "Hold",
+    "Hour",
     "IdempotentAnswer",
     "LedgerEntry",
     "LedgerSum",

@@ -1,11 +1,26 @@
 """What requests were and cost, one by one and summed by the hour."""
 
 import uuid
+from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from accounts.models import APIKey, Organization, ScopedQuerySet, User
 from billing.models.core import Price
+
+UNKNOWN_NANOS = 2**63 - 1
+"""The highest charge of a roll-up that nobody has looked for: it may be any."""
+
+
+class Hour(models.Func):
+    """The hour (UTC) of an instant, in words that an index takes, which has no session's zone."""
+
+    output_field = models.DateTimeField()
+    template = "date_bin('1 hour', %(expressions)s, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="substr(%(expressions)s, 1, 13)", **context)
 
 
 class KeyRowQuerySet(ScopedQuerySet):
@@ -14,10 +29,23 @@ class KeyRowQuerySet(ScopedQuerySet):
 
 
 class UsageQuerySet(KeyRowQuerySet):
+    asker = "user"
+
     def own_rows(self, user_id: int) -> models.Q:
         # By the keys' ids, which the index knows: a join would read every record of the organization.
         own = APIKey.objects.filter(created_by=user_id, kind=APIKey.Kind.STANDARD)
-        return models.Q(key__in=list(own.values_list("pk", flat=True))) | models.Q(user=user_id)
+        return models.Q(key__in=list(own.values_list("pk", flat=True))) | models.Q(**{self.asker: user_id})
+
+
+class HourQuerySet(UsageQuerySet):
+    """Records by their hour: without the index of users, which for each hour would read all of a user's."""
+
+    asker = "asker"
+
+    @classmethod
+    def make(cls) -> "HourQuerySet":
+        found: HourQuerySet = cls(UsageRecord).alias(asker=Coalesce("user", 0))
+        return found
 
 
 class UsageRecord(models.Model):
@@ -86,7 +114,16 @@ class UsageRecord(models.Model):
             models.Index(fields=["organization", "-created_at", "-id"], name="usage_by_organization"),
             models.Index(fields=["key", "-created_at", "-id"], name="usage_by_key"),
             models.Index(fields=["created_at"], name="usage_by_time"),
-            models.Index(fields=["organization", "-charge_nanos", "-id"], name="usage_by_charge"),
+            # The dearest of each hour of a roll-up (billing/dearest.py).
+            models.Index(
+                "key",
+                "model",
+                Hour("created_at"),
+                models.F("charge_nanos").desc(),
+                models.F("created_at").desc(),
+                models.F("id").desc(),
+                name="usage_by_hour",
+            ),
             # Only what was asked in the Playground has a user.
             models.Index(
                 fields=["user", "-created_at", "-id"],
@@ -103,8 +140,9 @@ class UsageRecord(models.Model):
             # Only what a client has tagged.
             models.Index(
                 fields=["organization", "tag", "-created_at", "-id"],
+                include=["status", "model", "key", "user", "charge_nanos"],
                 condition=~models.Q(tag=""),
-                name="usage_by_tag",
+                name="usage_tagged",
             ),
         ]
 
@@ -183,6 +221,7 @@ class Rollup(models.Model):
     timed = models.BigIntegerField(default=0, help_text="Completed streams with a first token.")
     stream_ms = models.BigIntegerField(default=0, help_text="From first token to end, summed over `timed`.")
     stream_tokens = models.BigIntegerField(default=0, help_text="Output tokens of `timed`.")
+    dearest_nanos = models.BigIntegerField(db_default=UNKNOWN_NANOS, help_text="No request was charged more.")
 
     objects = ScopedQuerySet.as_manager()
 
@@ -193,6 +232,7 @@ class Rollup(models.Model):
         indexes = [
             models.Index(fields=["organization", "hour"], name="rollups_by_organization"),
             models.Index(fields=["model", "hour"], name="rollups_by_model"),
+            models.Index(fields=["organization", "-dearest_nanos", "-hour"], name="rollups_by_dearest"),
         ]
 
     def __str__(self) -> str:
