@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from accounts.keys import KeyRecord
@@ -64,8 +65,7 @@ class HoldRequest:
         return left // (output_price * self.choices) if output_price else 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """An open hold, as the request's journey carries it to its end."""
 
     request: HoldRequest

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from billing import idempotency, locks, money, moves, rollups, rows
@@ -30,8 +30,7 @@ MAX_TOKENS = 10**9
 State = Hold.State
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Counts of a request; ``cached`` are part of ``input``, ``reasoning`` of ``output``."""
 
     input: int = 0
@@ -111,8 +110,7 @@ class Settlement:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a settle came to, in nano-dollars."""
 
     charge: int
@@ -272,7 +270,7 @@ class _Batch:
         return [self.ending[rows.read_uuid(row[0])] for row in moved]
 
     def _insert_missing(self, changes: locks.LimitChanges) -> list[tuple[Settlement, Outcome]]:
-        pairs = [(replace(s.admission, amount=0), outcome) for s, outcome in self.missing.values()]
+        pairs = [(s.admission._replace(amount=0), outcome) for s, outcome in self.missing.values()]
         inserted = insert_holds([admission for admission, _ in pairs], State.SETTLED, self.now)
         settled = [self.missing[row[0]] for row in inserted]
         for settlement, outcome in settled:

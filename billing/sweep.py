@@ -140,7 +140,7 @@ def _release(hold: Hold, request: HoldRequest) -> Settlement:
     built = _settlement(hold)
     return replace(
         built,
-        admission=replace(built.admission, request=request),
+        admission=built.admission._replace(request=request),
         status=UsageRecord.Status.FAILED,
         http_status=503,
         count_source=UsageRecord.CountSource.ESTIMATE,

@@ -1,6 +1,6 @@
 """A chat request that is to be answered: who asks for what, and what it may cost."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -15,8 +15,7 @@ from routing.requests import ChatRequest
 from routing.snapshot import ModelRecord, RouteRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """``own_address`` is where this server was reached; ``claim`` that of an Idempotency-Key."""
 
     id: UUID

@@ -1,7 +1,7 @@
 """How a journey can end: what its record says, what the client is told."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
@@ -27,8 +27,7 @@ INTERRUPTIONS: dict[str, tuple[str, str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     status: str
     http_status: int
     ended_by: str

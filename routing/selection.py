@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from routing.errors import MAX_RETRY_AFTER, GatewayError
 from routing.requests import ChatRequest
@@ -39,8 +39,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     candidates: list[RouteRecord]
     skipped: list[Skipped]
 

@@ -4,8 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from billing.settles import Tokens
 from routing.dialects.calls import ToolCalls, as_index, as_text
@@ -36,8 +35,7 @@ BROKEN_REASONS = frozenset({"insufficient_system_resource", "aborted", "abort", 
 """The provider gave up: a failure, whatever the form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """A provider's own counts, as it sent them; 0 where it names none."""
 
     input: Any = 0
