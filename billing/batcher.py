@@ -1,8 +1,9 @@
 """Natural batching: a ledger thread takes what waits, runs it in one transaction, answers, goes on.
 
 While one transaction commits, the next batch gathers; behind a large one it is given two
-milliseconds more, and where few ask nothing waits for a timer. Holds and settles share a thread, and a transaction where both wait (``rounds``): each round trip to the
-database makes the thread take the interpreter from all requests, which costs more than it writes.
+milliseconds more, and where few ask nothing waits for a timer. Holds and settles share a
+thread, and a transaction where both wait (``rounds``): each round trip to the database makes
+the thread take the interpreter from all requests, which costs more than it writes.
 
 What can go wrong with a batch, and what is done:
 - a row is locked by somebody else: again at once, leaving out what is locked; that is
@@ -56,6 +57,8 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[..., Sequence[Any]]
 """Takes items of one kind, ``is_replay`` and ``skip_locked``; returns a result for each, or DEFERRED."""
+Late = Callable[["asyncio.Future[Any]", Any], None]
+"""Takes the future of an item that nobody waits for any more, and the item's result."""
 Join = Callable[[Mapping[Handler, Sequence[Any]]], Mapping[Handler, Sequence[Any]] | None]
 """Takes the items of several handlers and runs them in one transaction; None for those that it does not join."""
 
@@ -78,6 +81,7 @@ class Job:
     future: "asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop
     undo: Handler | None = None
+    late: Late | None = None
     queued_at: float = field(default_factory=time.monotonic)
     is_contended: bool = False
     is_replay: bool = False
@@ -128,18 +132,24 @@ class Batcher:
         return self._submitted - self._ended
 
     def submit(
-        self, handler: Handler, item: Any, patience: float | None = None, undo: Handler | None = None
+        self,
+        handler: Handler,
+        item: Any,
+        patience: float | None = None,
+        undo: Handler | None = None,
+        late: Late | None = None,
     ) -> "asyncio.Future[Any]":
         """Queue an item; the future gets its result. Raises OverloadedError where patience is bounded.
 
-        ``undo`` takes items that were given up although a run of theirs may have been committed.
+        A future may be cancelled: its item is run all the same, and its result goes to ``late``. ``undo``
+        takes items that were given up although a run of theirs may have been committed.
         """
         if patience is not None and self.waiting >= MAX_WAITING:
             raise OverloadedError
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._submitted += 1
-        self._queue.put(Job(handler, item, patience, future, loop, undo))
+        self._queue.put(Job(handler, item, patience, future, loop, undo, late))
         return future
 
     # --- the thread ---------------------------------------------------------
@@ -345,9 +355,12 @@ class Batcher:
 
 def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
     for job, result, error in results:
-        if job.future is None or job.future.cancelled():
+        if job.future is None:
             continue
-        if error:
+        if job.future.done():
+            if job.late and error is None:
+                job.late(job.future, result)
+        elif error:
             job.future.set_exception(error)
         else:
             job.future.set_result(result)

@@ -30,4 +30,5 @@ def run_round(
         outcomes, ends = settles.decide_batch(settlements, locked, locks.read_holds(held), now)
         decisions, takes = admissions.decide_batch(requests, limits, locked, now)
         batch.write([*ends, *takes])
+    settles.log_uncollected(outcomes)
     return decisions, [outcomes[settlement.id] for settlement in settlements]

@@ -12,7 +12,8 @@ Every sum comes from the rows that a statement moved, so that a batch whose COMM
 is unknown can be run again. A claimed Idempotency-Key ends with its hold.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +29,8 @@ from billing.requests import DEFERRED, Admission, Deferred
 
 MAX_TOKENS = 10**9
 State = Hold.State
+
+logger = logging.getLogger(__name__)
 
 
 class Tokens(NamedTuple):
@@ -126,7 +129,15 @@ def settle_batch(
         ready, limits, holds, now = _lock(transaction, settlements, skip_locked)
         outcomes, statements = decide_batch(ready, limits, holds, now)
         transaction.write(statements)
+    log_uncollected(outcomes)
     return [outcomes.get(settlement.id, DEFERRED) for settlement in settlements]
+
+
+def log_uncollected(outcomes: Mapping[UUID, Outcome]) -> None:
+    """Log what the operator bears of these requests, by their ids."""
+    for id_, outcome in outcomes.items():
+        if outcome.uncollected:
+            logger.error("uncollected: request %s, %d nano-dollars", id_, outcome.uncollected)
 
 
 def decide_batch(

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from billing import sweep
-from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher, Handler
+from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher, Handler, Late
 from billing.holds import Admissions
 from billing.refusals import Refused, write_refused
 from billing.requests import HoldRequest
@@ -51,10 +51,13 @@ class LedgerThreads:
     def is_silent(self) -> bool:
         return time.monotonic() - self._beaten_at > SILENT_SECONDS
 
-    def admit(self, request: HoldRequest) -> "asyncio.Future[Any]":
-        """Return a future of Admission or Refusal. Raises OverloadedError; the future may LedgerUnavailableError."""
+    def admit(self, request: HoldRequest, *, late: Late | None = None) -> "asyncio.Future[Any]":
+        """Return a future of Admission or Refusal. Raises OverloadedError; the future may LedgerUnavailableError.
+
+        A decision that nobody waits for any more goes to ``late``.
+        """
         return self._batcher.submit(
-            self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS, undo=sweep.release_given_up
+            self._admissions.admit_batch, request, HOLD_PATIENCE_SECONDS, sweep.release_given_up, late
         )
 
     def _join(self, items: Mapping[Handler, Sequence[Any]]) -> Mapping[Handler, Sequence[Any]] | None:

@@ -4,21 +4,17 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from billing.batcher import HOLD_PATIENCE_SECONDS, LedgerUnavailableError, OverloadedError
+from billing.batcher import LedgerUnavailableError, OverloadedError
 from billing.idempotency import Conflict, Recorded
 from billing.requests import Admission, Refusal
 from routing.answers import refusal_error
 from routing.call import Call
-from routing.charges import build_settlement, queue_settlement
+from routing.charges import build_settlement
 from routing.endings import Ending
 from routing.errors import GatewayError
 from routing.progress import Progress
 from routing.replays import conflict_error
 from routing.runtime import Runtime
-from routing.waits import wait_within
-
-WAIT_SECONDS = HOLD_PATIENCE_SECONDS + 0.5
-"""A thread that hangs in the database can't say so itself."""
 
 
 async def admit(runtime: Runtime, call: Call) -> Admission | Recorded:
@@ -38,22 +34,16 @@ async def admit(runtime: Runtime, call: Call) -> Admission | Recorded:
 
 
 async def _decide(runtime: Runtime, call: Call) -> Any:
-    future = runtime.ledger.admit(call.hold_request(runtime.estimator))
-    try:
-        return await wait_within(future, WAIT_SECONDS)
-    except TimeoutError:
-        future.add_done_callback(partial(_release, runtime, call, Ending.interrupted("silent")))
-        raise
-    except asyncio.CancelledError:
-        future.add_done_callback(partial(_release, runtime, call, Ending.client_left()))
-        raise
+    request = call.hold_request(runtime.estimator)
+    return await runtime.hold_wait.bound(runtime.ledger.admit(request, late=partial(_give_back, runtime, call)))
 
 
-def _release(runtime: Runtime, call: Call, ending: Ending, future: "asyncio.Future[Any]") -> None:
-    """Give back a hold that was granted too late."""
-    if future.cancelled() or future.exception() or not isinstance(future.result(), Admission):
+def _give_back(runtime: Runtime, call: Call, future: "asyncio.Future[Any]", decision: Any) -> None:
+    """Give back a hold that was granted when nobody waited for it any more."""
+    if not isinstance(decision, Admission):
         return
+    ending = Ending.client_left() if future.cancelled() else Ending.interrupted("silent")
     settlement = build_settlement(
-        call=call, admission=future.result(), progress=Progress(call), ending=ending, estimator=runtime.estimator
+        call=call, admission=decision, progress=Progress(call), ending=ending, estimator=runtime.estimator
     )
-    queue_settlement(runtime.ledger, settlement)
+    runtime.ledger.settle(settlement)

@@ -5,25 +5,18 @@ delivered. Where nothing was delivered, and not because the client left, nothing
 what the provider counted all the same stays with the attempt, for the operator to see.
 """
 
-import asyncio
-import logging
 import time
-from functools import partial
 from typing import Any
-from uuid import UUID
 
 from billing.models import UsageRecord
 from billing.requests import Admission
-from billing.settles import Outcome, Settlement, Tokens
-from billing.threads import LedgerThreads
+from billing.settles import Settlement, Tokens
 from routing.call import Call
 from routing.dialects.base import Usage
 from routing.endings import Ending
 from routing.estimates import Estimator
 from routing.progress import Progress, milliseconds
 from routing.snapshot import ModelRecord
-
-logger = logging.getLogger(__name__)
 
 Source = UsageRecord.CountSource
 
@@ -78,22 +71,6 @@ def _is_plausible(usage: Usage, model: ModelRecord) -> bool:
 
 def _is_count(count: Any, most: int) -> bool:
     return isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= most
-
-
-def queue_settlement(ledger: LedgerThreads, settlement: Settlement) -> "asyncio.Future[Outcome]":
-    """Queue it; the future gets its outcome, and what the operator bears is logged, however late."""
-    future = ledger.settle(settlement)
-    future.add_done_callback(partial(_note_outcome, settlement.id))
-    return future
-
-
-def _note_outcome(request: UUID, future: "asyncio.Future[Outcome]") -> None:
-    if future.cancelled():
-        return
-    if error := future.exception():
-        logger.error("a settlement failed and is left to the sweeper: %s", type(error).__name__)
-    elif future.result().uncollected:
-        logger.error("uncollected: request %s, %d nano-dollars", request, future.result().uncollected)
 
 
 def describe_checkpoint(call: Call, progress: Progress, estimator: Estimator) -> dict[str, Any]:

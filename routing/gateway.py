@@ -28,7 +28,7 @@ from routing import dialects, sse
 from routing.admission import admit
 from routing.answers import budget_headers, describe_answer
 from routing.call import Call
-from routing.charges import build_settlement, describe_checkpoint, learn, queue_settlement
+from routing.charges import build_settlement, describe_checkpoint, learn
 from routing.client import Client, Headers
 from routing.dialects.base import Built, Dialect, UpstreamFault
 from routing.dialects.messages import find_lost
@@ -45,9 +45,7 @@ from routing.runtime import Runtime
 from routing.selection import select_routes
 from routing.snapshot import RouteRecord
 from routing.upstream import UpstreamAnswer
-from routing.waits import wait_within
 
-SETTLE_PATIENCE_SECONDS = 2.0
 USAGE_PATIENCE_SECONDS = 2.0
 MAX_DRAINS = 200
 """So many answers a process reads to their end for clients that have left."""
@@ -125,7 +123,7 @@ class Journey:
             return await self._try_routes(candidates)
         except asyncio.CancelledError:
             # The server gives up waiting for us: the settle is queued, and stop() empties the queue.
-            queue_settlement(self._runtime.ledger, self._settlement(Ending.interrupted("drain")))
+            self._runtime.ledger.settle(self._settlement(Ending.interrupted("drain")))
             raise
         except Exception as error:
             logger.exception("unexpected in a journey: %s", type(error).__name__)
@@ -242,8 +240,7 @@ class Journey:
         if self._recorder and settlement.is_good:
             settlement.answer = self._seal(self._recorder, settlement.tokens)
         try:
-            future = queue_settlement(self._runtime.ledger, settlement)
-            outcome = await wait_within(future, SETTLE_PATIENCE_SECONDS)
+            outcome = await self._runtime.settle_wait.bound(self._runtime.ledger.settle(settlement))
         except Exception:
             # An answer that exists is finished all the same; the hold protects the money.
             return settlement.tokens, None

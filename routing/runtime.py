@@ -20,6 +20,7 @@ from accounts.ratelimit import RateLimiter
 from accounts.reader import Reader
 from accounts.versions import HEALTH, KEYS, ROUTES, VersionWatch
 from billing import sweep
+from billing.batcher import HOLD_PATIENCE_SECONDS
 from billing.refusals import RefusalCounter
 from billing.threads import LedgerThreads
 from routing import sharing
@@ -30,12 +31,16 @@ from routing.reasoning import ReasoningMemory
 from routing.slots import Slots
 from routing.snapshot import Snapshot, load_snapshot
 from routing.upstream import Upstreams
+from routing.waits import Deadline
 
 TICK_SECONDS = 1.0
 BEAT_SECONDS = 5.0
 SWEEP_SECONDS = 30.0
 REFUSALS_SECONDS = 2.0
 HEALTH_SECONDS = 0.25
+HOLD_SECONDS = HOLD_PATIENCE_SECONDS + 0.5
+"""A ledger's thread that hangs in the database can't say so itself."""
+SETTLE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +67,8 @@ class Runtime:
         self.health = Health()
         self.messenger = Messenger(self.health, self.background)
         self.slots = Slots()
+        self.hold_wait = Deadline(HOLD_SECONDS)
+        self.settle_wait = Deadline(SETTLE_SECONDS)
         self.estimator = Estimator()
         self.chooser = random.Random()  # noqa: S311  (shares traffic, guards nothing)
         self.snapshot = Snapshot({}, {})

@@ -1,32 +1,33 @@
-"""Waiting for the ledger: for so long, without cancelling what is waited for.
+"""Waiting for the ledger so long, and no longer.
 
-``asyncio.wait_for`` around ``shield`` does the same with two more futures and a context
-for each request.
+Waits of one kind are all equally long, and end in the order in which they began: one timer
+does for all of them, where ``asyncio.wait_for`` takes a timer, a future and a context for each.
 """
 
 import asyncio
-from functools import partial
+from collections import deque
 from typing import Any
 
 
-async def wait_within[T](future: "asyncio.Future[T]", seconds: float) -> T:
-    """Return the future's result; it goes on when the wait is given up. Raises TimeoutError."""
-    if not future.done():
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        wake = partial(_wake, waiter)
-        timer = loop.call_later(seconds, wake)
-        future.add_done_callback(wake)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            future.remove_done_callback(wake)
-    if not future.done():
-        raise TimeoutError
-    return future.result()
+class Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
+    def bound[T](self, future: "asyncio.Future[T]") -> "asyncio.Future[T]":
+        """Return the future, which raises TimeoutError unless it ends in time."""
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
+        loop = future.get_loop()
+        self._waiting.append((loop.time() + self._seconds, future))
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._end_late, loop)
+        return future
 
-def _wake(waiter: "asyncio.Future[None]", *_: Any) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+    def _end_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= loop.time()):
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(TimeoutError())
+        self._timer = loop.call_at(self._waiting[0][0], self._end_late, loop) if self._waiting else None

@@ -69,6 +69,21 @@ def test_parallel_requests_never_hold_more_than_there_is(batcher, make_key, ask)
     assert proof.check_books().differences == {}
 
 
+def test_what_nobody_waits_for_any_more_is_run_and_goes_to_late(batcher) -> None:
+    ran, came_late = [], []
+
+    async def give_up() -> None:
+        future = batcher.submit(
+            lambda items, **_: ran.append(items) or items, 7, late=lambda *late: came_late.append(late)
+        )
+        future.cancel()
+        await batcher.submit(lambda items, **_: items, 8)
+        assert came_late == [(future, 7)]
+
+    asyncio.run(give_up())
+    assert ran == [[7]]
+
+
 POISONED_SETTLES = {
     "nul": {"provider_request_id": "nul \x00"},
     "surrogate": {"finish_reason": "a lone \ud800 surrogate"},

@@ -2,8 +2,8 @@
 
 import pytest
 
-from routing import gateway as journeys
 from routing.runtime import get_runtime
+from routing.waits import Deadline
 from tests.gateway.callers import eventually, find_record, read_until
 from tests.gateway.conftest import Wallet
 
@@ -88,7 +88,7 @@ def test_texts_that_a_database_refuses_hurt_nobody(caller, add_route, wallet):
 def test_a_charge_that_could_not_be_collected_is_logged_however_late(
     make_caller, member, add_route, monkeypatch, caplog
 ):
-    monkeypatch.setattr(journeys, "SETTLE_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(get_runtime(), "settle_wait", Deadline(0.0))
     Wallet(member).grant(0.001)
     add_route("usage-dear")
     record = make_caller().chat(max_tokens=10).record

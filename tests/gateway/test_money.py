@@ -12,8 +12,10 @@ from billing.holds import Admissions
 from billing.models import LedgerEntry
 from billing.money import NANOS
 from billing.proof import check_books
-from routing import admission, dialects
+from routing import dialects
 from routing.dialects.base import Dialect
+from routing.runtime import get_runtime
+from routing.waits import Deadline
 from tests.gateway.callers import eventually, read_until
 from tests.gateway.conftest import Wallet
 
@@ -185,7 +187,7 @@ def test_a_ledger_that_hangs_is_not_waited_for_and_a_late_hold_is_given_back(
         return admit_batch(self, *items, **options)
 
     add_route("ok")
-    monkeypatch.setattr(admission, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(get_runtime(), "hold_wait", Deadline(0.1))
     monkeypatch.setattr(Admissions, "admit_batch", hang)
     reply = caller.chat()
     assert (reply.status, reply.error["code"]) == (503, "ledger_unavailable")
