@@ -29,7 +29,7 @@ class Failover:
     @property
     def has_next(self) -> bool:
         """Tell whether there is a route to go to if the current one fails."""
-        return any(route.context_length > self._too_small for route in self._waiting)
+        return bool(self._waiting) and any(route.context_length > self._too_small for route in self._waiting)
 
     @property
     def is_retry(self) -> bool:

@@ -31,7 +31,10 @@ def is_trusted(address: str) -> bool:
 def client_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
     """Return the client's address: the rightmost hop of x-forwarded-for that is not a trusted proxy."""
     peer: str = (scope.get("client") or ("", 0))[0]
-    hops = [hop.strip() for hop in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",") if hop.strip()]
+    forwarded = headers.get(b"x-forwarded-for")
+    if not forwarded:
+        return peer
+    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",") if hop.strip()]
     while is_trusted(peer) and hops:
         peer = hops.pop()
     return peer

@@ -96,17 +96,19 @@ def test_rate_limit_headers_count_down(make_caller, wallet, add_route):
 
 def test_browsers_may_read_answers_and_errors(caller, stranger, add_route):
     add_route("ok")
+    origin = {"origin": "https://app.example.com"}
     replies = [
-        caller.chat(),
-        caller.chat(stream=True),
-        caller.chat(model="none"),
-        stranger.chat(),
-        stranger.get("/v1/x"),
+        caller.chat(origin),
+        caller.chat(origin, stream=True),
+        caller.chat(origin, model="none"),
+        stranger.chat(origin),
+        stranger.get("/v1/x", **origin),
     ]
     for reply in replies:
         assert reply.headers["access-control-allow-origin"] == "*"
         assert "x-request-id" in reply.headers["access-control-expose-headers"]
         assert "access-control-allow-credentials" not in reply.headers
+    assert "access-control-allow-origin" not in caller.chat().headers
 
 
 def test_preflight_needs_no_key_and_allows_any_header(stranger):

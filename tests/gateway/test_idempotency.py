@@ -53,7 +53,8 @@ def test_the_same_answer_comes_again_and_is_charged_once(caller, add_route, upst
 @BOTH
 def test_a_replay_tells_what_holds_for_the_answer(make_caller, wallet, add_route, stream):
     caller = make_caller(daily_budget_nanos=10**9)
-    first, second = [caller.chat(CLAIM, stream=stream, user="u1") for _ in range(2)]
+    asked = {**CLAIM, "origin": "https://app.example.com"}
+    first, second = [caller.chat(asked, stream=stream, user="u1") for _ in range(2)]
     for name in ("x-smartoken-demo", "x-smartoken-dropped", "x-smartoken-output-limit"):
         assert second.headers[name] == first.headers[name]
     assert second.headers["x-smartoken-daily-left-usd"]
