@@ -8,30 +8,30 @@
 What the roll-ups don't hold, at both ends of the time that is asked for, is looked through as it is.
 """
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Field, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Sum
 
 from accounts.models import Membership
-from billing import rows
 from billing.filters import PROBLEMS, UsageFilter
-from billing.models import Hour, Rollup, UsageRecord
+from billing.hours import Place, list_first, read_oldest
+from billing.models import Rollup, UsageRecord
 from billing.models.usage import HourQuerySet
 from billing.sums import EPOCH, HOUR, NEVER, ceil_hour, floor_hour, read_rolled_up
 
 ORDER = ("-charge_nanos", "-created_at", "-id")
-Place = tuple[int, datetime, UUID]
-"""Charge, time and id of a record: where it stands in the list."""
 
-MORE = 4
+MORE = 2
 """So many times the roll-ups are taken, where they were too few."""
-MOST_FOR_TAG = 5000
+SHARES = (99, 90, 50, 0)
+"""Where all roll-ups are taken, a page is looked for above so many percent of the charge before it, in turn."""
+MOST_FOR_TAG = 1000
 """Roll-ups, which know no tags: one that is rare among the dear is looked for by its own index."""
+MOST_RECORDS_FOR_TAG = 20_000
 
 
 def read_dearest(*, membership: Membership, filters: UsageFilter, after: Place | None, size: int) -> list[UsageRecord]:
@@ -58,16 +58,37 @@ class _Search:
         rolled_up = read_rolled_up()
         first, end = ceil_hour(self.filters.since or EPOCH), min(floor_hour(self.filters.until or NEVER), rolled_up)
         loose = self._list_loose(first, end)
-        rollups = self.filters.places(self.membership).filter(hour__gte=max(first, self._read_oldest()), hour__lt=end)
-        count = 2 * self.size + self._count_shown(rollups)
-        while not (self.filters.tag and count > MOST_FOR_TAG):
-            taken = list(rollups.order_by("-dearest_nanos", "-hour").values_list("pk", "dearest_nanos", "hour")[:count])
-            bound = (taken[-1][1], taken[-1][2] + HOUR) if len(taken) == count else None
-            found = self._read(loose | self._list_of([pk for pk, *_ in taken], least=bound[0] if bound else 0))
-            if bound is None or (len(found) == self.size and (found[-1].charge_nanos, found[-1].created_at) >= bound):
+        rollups = self.filters.places(self.membership).filter(
+            hour__gte=max(first, read_oldest(self.membership)), hour__lt=end
+        )
+        shown, more = self._count_shown(rollups), self.size * 5 // 4
+        while not self.filters.tag or shown + more <= MOST_FOR_TAG:
+            dearest = rollups.order_by("-dearest_nanos", "-hour").values_list("pk", "dearest_nanos", "hour")
+            taken = list(dearest[: shown + more])
+            ids = [pk for pk, *_ in taken]
+            if len(taken) < shown + more:
+                return self._read_rest(loose, rollups, ids)
+            _, least, hour = taken[-1]
+            found = self._read(loose | self._list_of(ids, least=least))
+            if self._is_certain(found, least, hour + HOUR):
                 return found
-            count *= MORE
+            more *= MORE
         return None
+
+    def _read_rest(self, loose: set[UUID], rollups: "QuerySet[Rollup]", ids: list[int]) -> list[UsageRecord] | None:
+        """Return the page where all roll-ups are to be taken."""
+        if self.filters.tag and (rollups.aggregate(all=Sum("requests"))["all"] or 0) > MOST_RECORDS_FOR_TAG:
+            return None
+        for share in SHARES if self.after else SHARES[-1:]:
+            least = self.after[0] * share // 100 if self.after else 0
+            found = self._read(loose | self._list_of(ids, least=least))
+            if self._is_certain(found, least, EPOCH):
+                break
+        return found
+
+    def _is_certain(self, found: list[UsageRecord], least: int, at: datetime) -> bool:
+        """Say whether the page is full of records that come before a charge and a time."""
+        return len(found) == self.size and (found[-1].charge_nanos, found[-1].created_at) >= (least, at)
 
     def _records(self, **changes: Any) -> "QuerySet[UsageRecord]":
         return self._behind(replace(self.filters, **changes).records(self.membership))
@@ -86,11 +107,6 @@ class _Search:
         charge, at, _ = self.after
         return rollups.filter(Q(dearest_nanos__gt=charge) | Q(dearest_nanos=charge, hour__gt=at - HOUR)).count()
 
-    def _read_oldest(self) -> datetime:
-        """Return the hour of the oldest record; roll-ups are kept for longer."""
-        kept = UsageRecord.objects.filter(organization=self.membership.organization_id).order_by("created_at")
-        return floor_hour(kept.values_list("created_at", flat=True).first() or NEVER)
-
     def _list_loose(self, first: datetime, end: datetime) -> set[UUID]:
         """Return the dearest of what ended before the first whole hour, and of what ended behind the last one."""
         records = self._records()
@@ -101,13 +117,8 @@ class _Search:
         """Return the dearest records of each of these roll-ups' hours, of those that were charged ``least``."""
         # Without a span of time, which would tempt the database to read along it.
         matching = replace(self.filters, since=None, until=None).records(self.membership, HourQuerySet.make())
-        of_rollup = (
-            self._behind(matching)
-            .alias(hour=Hour("created_at"))
-            .filter(key=OuterRef("key"), model=OuterRef("model"), hour=Hour(OuterRef("hour")), charge_nanos__gte=least)
-        )
-        ids = _Ids(of_rollup.order_by(*ORDER).values("id")[: self.size])
-        return set(chain.from_iterable(Rollup.objects.filter(pk__in=rollups).values_list(ids, flat=True)))
+        matching = self._behind(matching).filter(charge_nanos__gte=least)
+        return list_first(rollups=rollups, records=matching, order=ORDER, size=self.size)
 
     def _list_first(self, records: "QuerySet[UsageRecord]") -> set[UUID]:
         return set(records.order_by(*ORDER).values_list("pk", flat=True)[: self.size])
@@ -115,21 +126,3 @@ class _Search:
     def _read(self, ids: set[UUID]) -> list[UsageRecord]:
         records = UsageRecord.objects.filter(pk__in=ids).select_related("key").defer("attempts")
         return list(records.order_by(*ORDER)[: self.size])
-
-
-class _Ids(Subquery):
-    """The ids that a subquery gives, as one value."""
-
-    template = "ARRAY(%(subquery)s)"
-    output_field: Any = Field()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "(SELECT json_group_array(id) FROM (%(subquery)s))"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def get_db_converters(self, connection: Any) -> list[Any]:
-        return [lambda value, *_: [rows.read_uuid(id_) for id_ in _unpack(value)]]
-
-
-def _unpack(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value

@@ -11,16 +11,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery, Sum
+from django.db.models import OuterRef, Subquery, Sum
 from django.utils import timezone
 
 from accounts.models import APIKey, Membership
 from accounts.pages import PAGE, Page, page_by_id
 from billing import money
 from billing.budgets import current_windows
-from billing.dearest import Place, read_dearest
+from billing.dearest import read_dearest
 from billing.filters import ALL, UsageFilter
+from billing.hours import Place
 from billing.models import LedgerEntry, Limit, RefusalCount, RefusedRequest, UsageRecord
+from billing.newest import read_newest
 from billing.refusals import LATEST_KEPT
 from billing.sums import Sums, sum_usage
 
@@ -45,17 +47,9 @@ def list_records(
     order: str = Order.NEWEST,
 ) -> Page:
     """Return a page of the usage records that match."""
-    read = {Order.NEWEST: _read_newest, Order.DEAREST: read_dearest}[Order(order)]
+    read = {Order.NEWEST: read_newest, Order.DEAREST: read_dearest}[Order(order)]
     rows = read(membership=membership, filters=filters, after=_read_mark(after), size=size + 1)
     return Page(rows[:size], _write_mark(rows[size - 1]) if len(rows) > size else "")
-
-
-def _read_newest(*, membership: Membership, filters: UsageFilter, after: Place | None, size: int) -> list[UsageRecord]:
-    records = filters.records(membership)
-    if after:
-        _, at, id_ = after
-        records = records.filter(Q(created_at__lt=at) | Q(id__lt=id_), created_at__lte=at)
-    return list(records.select_related("key").defer("attempts").order_by("-created_at", "-id")[:size])
 
 
 def _read_mark(mark: str) -> Place | None:

@@ -133,9 +133,9 @@ class UsageRecord(models.Model):
             # What went wrong is the small part: listed and summed without the rest.
             models.Index(
                 fields=["organization", "-created_at", "-id"],
-                include=["status", "model", "key", "user", "input_tokens", "output_tokens", "charge_nanos"],
+                include=["status", "model", "key", "user", "tag", "input_tokens", "output_tokens", "charge_nanos"],
                 condition=models.Q(status__in=["aborted", "failed"]),
-                name="usage_problems",
+                name="usage_went_wrong",
             ),
             # Only what a client has tagged.
             models.Index(

@@ -33,7 +33,7 @@ def test_the_newest_are_read_in_their_order(owner):
 @pytest.mark.parametrize("status", ["failed", "aborted"])
 def test_what_went_wrong_is_read_by_itself(owner, status):
     plan = explain(owner, UsageFilter(status=status))
-    assert "usage_problems" in plan and "Sort" not in plan
+    assert "usage_went_wrong" in plan and "Sort" not in plan
 
 
 def test_a_keys_requests_are_read_in_their_order(owner):

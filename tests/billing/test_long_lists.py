@@ -1,4 +1,4 @@
-"""The dearest requests are the records' own order, found without reading the others."""
+"""Lists of usage are the records in order, the newest or the dearest first, found without reading the others."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +12,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import APIKey, Membership
-from billing import dearest, rollups, rows, usage
+from billing import rollups, rows, usage
 from billing.filters import ALL, UsageFilter
 from billing.models import Rollup, UsageRecord
 from billing.models.usage import UNKNOWN_NANOS
@@ -36,15 +36,23 @@ def member(write, clock, alice) -> Membership:
     return Membership.objects.filter(user=alice).order_by("pk")[0]
 
 
-def read_all(membership: Membership, filters: UsageFilter) -> Iterator[Any]:
-    after = ""
+def read_all(membership: Membership, filters: UsageFilter, order: str = "dearest") -> list[Any]:
+    """Return the ids of a list, page by page."""
+    found, after = [], ""
     while True:
-        page = usage.list_records(membership=membership, filters=filters, order="dearest", after=after, size=7)
-        yield from (row.pk for row in page.rows)
+        page = usage.list_records(membership=membership, filters=filters, order=order, after=after, size=7)
+        found += [row.pk for row in page.rows]
         if not (after := page.next):
-            return
+            return found
 
 
+def sort(membership: Membership, filters: UsageFilter, order: str = "dearest") -> list[Any]:
+    """Return what a list must hold."""
+    columns = ("-charge_nanos", "-created_at", "-id") if order else ("-created_at", "-id")
+    return list(filters.records(membership).order_by(*columns).values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("order", ["", "dearest"])
 @pytest.mark.parametrize(
     "filters",
     [
@@ -60,24 +68,36 @@ def read_all(membership: Membership, filters: UsageFilter) -> Iterator[Any]:
     ],
     ids=str,
 )
-def test_pages_hold_each_record_once_in_order(member, filters) -> None:
-    asked = UsageFilter(**filters)
-    wanted = asked.records(member).order_by("-charge_nanos", "-created_at", "-id").values_list("pk", flat=True)
-    assert list(read_all(member, asked)) == list(wanted)
+def test_pages_hold_each_record_once_in_order(member, filters, order) -> None:
+    assert read_all(member, UsageFilter(**filters), order) == sort(member, UsageFilter(**filters), order)
 
 
-def test_keys_and_members_find_their_own(member, alice, write) -> None:
+@pytest.mark.parametrize("order", ["", "dearest"])
+def test_keys_and_members_find_their_own(member, alice, order) -> None:
     key = member.organization.keys.get()
     for asked in (UsageFilter(key=key.pk), UsageFilter(user=alice.pk), UsageFilter(user=alice.pk + 1)):
-        wanted = asked.records(member).order_by(*dearest.ORDER).values_list("pk", flat=True)
-        assert list(read_all(member, asked)) == list(wanted)
+        assert read_all(member, asked, order) == sort(member, asked, order)
+
+
+@pytest.mark.parametrize("order", ["", "dearest"])
+def test_what_was_asked_long_ago_is_found(member, order) -> None:
+    """Of one model little, and much before that."""
+    asked = UsageFilter(model="kimi")
+    of_kimi = asked.records(member)
+    of_kimi.filter(created_at__gte=NOON + timedelta(hours=7)).update(model="other")
+    UsageRecord.objects.filter(pk=sort(member, UsageFilter(), "")[30]).update(model="kimi")
+    for hour in range(2 * HOURS):
+        rollups._rebuild_hour(NOON + timedelta(hours=hour))
+    assert len(of_kimi.all()) > 7
+    assert read_all(member, asked, order) == sort(member, asked, order)
 
 
 def test_a_key_that_was_handed_over_is_its_new_owners(member, django_user_model) -> None:
     carol = django_user_model.objects.create_user("carol@example.com")
     hers = Membership.objects.create(user=carol, organization=member.organization)
     APIKey.objects.filter(organization=member.organization).update(created_by=carol)
-    assert len(list(read_all(hers, ALL))) == UsageRecord.objects.filter(organization=member.organization).count()
+    for order in ("", "dearest"):
+        assert read_all(hers, ALL, order) == sort(member, ALL, order)
 
 
 def test_a_roll_up_knows_the_highest_charge(member) -> None:
@@ -91,9 +111,8 @@ def test_a_roll_up_knows_the_highest_charge(member) -> None:
 
 
 def test_roll_ups_whose_highest_charge_is_unknown_are_looked_into(member) -> None:
-    wanted = list(read_all(member, ALL))
     Rollup.objects.update(dearest_nanos=UNKNOWN_NANOS)
-    assert list(read_all(member, ALL)) == wanted
+    assert read_all(member, ALL) == sort(member, ALL)
 
 
 def test_the_migration_looks_for_the_highest_charges_of_old_roll_ups(member) -> None:
@@ -106,16 +125,19 @@ def test_the_migration_looks_for_the_highest_charges_of_old_roll_ups(member) -> 
 
 def test_roll_ups_of_forgotten_records_are_passed_over(member) -> None:
     UsageRecord.objects.filter(created_at__lt=NOON + timedelta(hours=20)).delete()
-    assert len(list(read_all(member, ALL))) == UsageFilter().records(member).count()
+    for order in ("", "dearest"):
+        assert read_all(member, UsageFilter(model="kimi"), order) == sort(member, UsageFilter(model="kimi"), order)
 
 
 @pytest.fixture
 def many(make_key, price, alice) -> Membership:
-    """Who owns an organization with many records of 150 hours, every second of them dearer than the others."""
+    """Who owns an organization with many records of 150 hours: of a dear model, a cheap one, one given up early."""
     key = make_key(credit=1000)
     fill(MANY, key, price, hours=150, models=("cheap", "dear"))
     rows.execute("UPDATE billing_usagerecord SET charge_nanos = abs(hashtext(id::text)) %% 1000")
     UsageRecord.objects.filter(model="dear").update(charge_nanos=F("charge_nanos") + 1000)
+    early = UsageRecord.objects.order_by("created_at").values_list("pk", flat=True)[: MANY // 30]
+    UsageRecord.objects.filter(pk__in=list(early)).update(model="given up")
     rollups.roll_up()
     rows.execute("ANALYZE billing_usagerecord, billing_rollup")
     return Membership.objects.get(user=alice, organization_id=key.organization_id)
@@ -123,12 +145,13 @@ def many(make_key, price, alice) -> Membership:
 
 @pytest.mark.skipif(DATABASE == "sqlite", reason="only PostgreSQL tells how many rows it has read")
 def test_few_of_many_records_are_read(many) -> None:
-    """A tenth at the most, for two pages of 50, whether they lie among dearer ones or are not there at all."""
-    for asked in (ALL, UsageFilter(model="cheap"), UsageFilter(model="dear"), UsageFilter(model="nobody's")):
-        with CaptureQueriesContext(connection) as queries:
-            first = usage.list_records(membership=many, filters=asked, order="dearest")
-            usage.list_records(membership=many, filters=asked, order="dearest", after=first.next)
-        assert sum(count_read(query["sql"]) for query in queries.captured_queries) < MANY / 10, asked
+    """A tenth at the most, for two pages of 50, whether they lie among dearer or newer ones or are not there at all."""
+    for order in ("", "dearest"):
+        for asked in (ALL, *(UsageFilter(model=model) for model in ("cheap", "dear", "given up", "nobody's"))):
+            with CaptureQueriesContext(connection) as queries:
+                first = usage.list_records(membership=many, filters=asked, order=order)
+                usage.list_records(membership=many, filters=asked, order=order, after=first.next)
+            assert sum(count_read(query["sql"]) for query in queries.captured_queries) < MANY / 10, (order, asked)
 
 
 def count_read(query: str) -> int:
