@@ -359,8 +359,15 @@ def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
             continue
         if job.future.done():
             if job.late and error is None:
-                job.late(job.future, result)
+                _tell_late(job.late, job.future, result)
         elif error:
             job.future.set_exception(error)
         else:
             job.future.set_result(result)
+
+
+def _tell_late(late: Late, future: "asyncio.Future[Any]", result: Any) -> None:
+    try:
+        late(future, result)
+    except Exception as error:  # those behind it wait for their results
+        logger.exception("a late result is lost: %s", type(error).__name__)

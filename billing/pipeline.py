@@ -6,10 +6,12 @@ thread more than the statements do: https://www.postgresql.org/docs/current/libp
 
 import hashlib
 import logging
+import re
 import select
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,22 +43,24 @@ def is_usable(database: BaseDatabaseWrapper) -> bool:
 def run(connection: "Connection[Any]", statements: Sequence[tuple[str, Sequence[str | datetime]]]) -> list[Rows]:
     """Run statements, whose parameters are marked by ``%s``; return the rows of each. Raises psycopg's errors.
 
-    Where the first fails, those behind it are left out.
+    Where the first fails, those behind it are left out. Where this itself breaks off, the connection is
+    closed: what of it the server has done is not known. No text may hold a NUL, which would end it.
     """
-    wire, prepared = connection.pgconn, _prepared.setdefault(connection, set())
+    prepared = _prepared.setdefault(connection, set())
     described = [_describe(sql) for sql, _ in statements]
-    new = [(name, text) for name, text in dict.fromkeys(described) if name not in prepared]
-    wire.enter_pipeline_mode()
-    for name, text in new:
-        wire.send_prepare(name, text)
-    for (name, _), (_, parameters) in zip(described, statements, strict=True):
-        wire.send_query_prepared(name, [_encode(value) for value in parameters])
-    wire.pipeline_sync()
-    results = _receive(wire)
-    wire.exit_pipeline_mode()
+    values = [[_encode(value) for value in parameters] for _, parameters in statements]
+    new = {name: text for name, text in described if name not in prepared}
+    names = [name for name, _ in described]
+    try:
+        results = _exchange(connection.pgconn, new, list(zip(names, values, strict=True)))
+    except BaseException:
+        connection.close()
+        raise
     # What was prepared stays so, whatever becomes of the transaction.
-    prepared.update(name for (name, _), result in zip(new, results, strict=False) if result.status in GOOD)
-    _check(results)
+    prepared.update(name for name, result in zip(new, results, strict=False) if result.status in GOOD)
+    for name, result in zip([*new, *names], results, strict=False):
+        if result.status not in GOOD:
+            raise _explain(errors.error_from_result(result), was_kept=name not in new)
     reader = Transformer(connection)
     return [_read(reader, result) for result in results[len(new) :]]
 
@@ -64,13 +68,28 @@ def run(connection: "Connection[Any]", statements: Sequence[tuple[str, Sequence[
 @lru_cache(maxsize=256)
 def _describe(sql: str) -> tuple[bytes, bytes]:
     """Return a statement's name, which is no other text's, and its text as the server takes it."""
-    first, *rest = sql.split("%s")
-    text = (first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))).encode()
+    numbers = count(1)
+    text = re.sub("%[s%]", lambda mark: f"${next(numbers)}" if mark[0] == "%s" else "%", sql).encode()
     return b"ledger_" + hashlib.sha256(text).hexdigest()[:24].encode(), text
 
 
 def _encode(value: str | datetime) -> bytes:
     return (value if isinstance(value, str) else value.isoformat()).encode()
+
+
+def _exchange(
+    wire: PGconn, new: Mapping[bytes, bytes], asked: Sequence[tuple[bytes, Sequence[bytes]]]
+) -> list[PGresult]:
+    """Prepare what is new, name → text, and run what is asked, name and parameters; return the result of each."""
+    wire.enter_pipeline_mode()
+    for name, text in new.items():
+        wire.send_prepare(name, text)
+    for name, parameters in asked:
+        wire.send_query_prepared(name, parameters)
+    wire.pipeline_sync()
+    results = _receive(wire)
+    wire.exit_pipeline_mode()
+    return results
 
 
 def _receive(wire: PGconn) -> list[PGresult]:
@@ -95,20 +114,15 @@ def _receive(wire: PGconn) -> list[PGresult]:
             results.append(result)
 
 
-def _check(results: Sequence[PGresult]) -> None:
-    for result in results:
-        if result.status not in GOOD:
-            raise _explain(errors.error_from_result(result))
-
-
-def _explain(error: errors.Error) -> errors.Error:
+def _explain(error: errors.Error, *, was_kept: bool) -> errors.Error:
     """Return an error as it is, but for one about preparing: a new connection helps, as with one that was lost."""
     global _is_mixed_up
     if isinstance(error, MIXED_UP):
         _is_mixed_up = True
         logger.warning("PostgreSQL forgets prepared statements, as behind a pooler: the ledger goes on without them")
         return OperationalError(str(error))
-    is_outdated = isinstance(error, errors.FeatureNotSupported)  # a migration has changed a column's type
+    # A migration has changed a column's type.
+    is_outdated = was_kept and isinstance(error, errors.FeatureNotSupported)
     return OperationalError(str(error)) if is_outdated else error
 
 

@@ -180,11 +180,18 @@ class Batch:
             execute("COMMIT")
 
     def roll_back(self) -> None:
-        if self._is_own and _status() in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            with suppress(DatabaseError, InterfaceError):
+        """Leave the connection ready for another transaction, or closed: it is opened anew where it is needed."""
+        if not self._is_own:
+            return
+        status = _status()
+        with suppress(DatabaseError, InterfaceError):
+            if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
                 execute("ROLLBACK")
+            elif status == TransactionStatus.UNKNOWN:
+                connection.close()
 
     def _opening(self) -> list[Statement]:
+        connection.ensure_connection()
         begins = self._is_own and _status() == TransactionStatus.IDLE
         return [("BEGIN", ()), (f"{GUARDS}, {PLANS}", ())] if begins else [(GUARDS, ())]
 
@@ -197,9 +204,8 @@ class Batch:
 
 
 def _status() -> TransactionStatus:
-    own = connections[DEFAULT_DB_ALIAS]
-    own.ensure_connection()
-    status: TransactionStatus = own.connection.info.transaction_status
+    own = connections[DEFAULT_DB_ALIAS].connection
+    status: TransactionStatus = own.info.transaction_status if own else TransactionStatus.UNKNOWN
     return status
 
 

@@ -34,15 +34,22 @@ async def admit(runtime: Runtime, call: Call) -> Admission | Recorded:
 
 
 async def _decide(runtime: Runtime, call: Call) -> Any:
-    request = call.hold_request(runtime.estimator)
-    return await runtime.hold_wait.bound(runtime.ledger.admit(request, late=partial(_give_back, runtime, call)))
+    give_back = partial(_give_back, runtime, call)
+    future = runtime.ledger.admit(call.hold_request(runtime.estimator), late=give_back)
+    try:
+        return await runtime.hold_wait.bound(future)
+    except asyncio.CancelledError:
+        if future.done() and not future.cancelled() and not future.exception():  # both in the same moment
+            give_back(future, future.result())
+        raise
 
 
 def _give_back(runtime: Runtime, call: Call, future: "asyncio.Future[Any]", decision: Any) -> None:
     """Give back a hold that was granted when nobody waited for it any more."""
     if not isinstance(decision, Admission):
         return
-    ending = Ending.client_left() if future.cancelled() else Ending.interrupted("silent")
+    is_late = not future.cancelled() and future.exception() is not None
+    ending = Ending.interrupted("silent") if is_late else Ending.client_left()
     settlement = build_settlement(
         call=call, admission=decision, progress=Progress(call), ending=ending, estimator=runtime.estimator
     )

@@ -84,6 +84,24 @@ def test_what_nobody_waits_for_any_more_is_run_and_goes_to_late(batcher) -> None
     assert ran == [[7]]
 
 
+def test_a_late_result_that_nobody_takes_keeps_no_other_back(batcher) -> None:
+    is_held = threading.Event()
+
+    def handle(items, **_):
+        is_held.wait(5)
+        return items
+
+    async def give_up() -> int:
+        batcher.submit(handle, 1)
+        batcher.submit(handle, 2, late=Mock(side_effect=ValueError)).cancel()
+        behind = batcher.submit(handle, 3)
+        is_held.set()
+        async with asyncio.timeout(10):
+            return await behind
+
+    assert asyncio.run(give_up()) == 3
+
+
 POISONED_SETTLES = {
     "nul": {"provider_request_id": "nul \x00"},
     "surrogate": {"finish_reason": "a lone \ud800 surrogate"},

@@ -3,6 +3,7 @@
 import re
 import uuid
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -75,6 +76,38 @@ def test_what_follows_a_failure_is_left_out_and_may_be_run_later() -> None:
         pipeline.run(connection.connection, [("BEGIN", ()), failing, behind, ("COMMIT", ())])
     assert pipeline.run(connection.connection, [("ROLLBACK", ())]) == [[]]
     assert pipeline.run(connection.connection, [behind, (failing[0], ("a",))]) == [[(7,)], [(1,)]]
+
+
+def test_an_interruption_leaves_nothing_behind_that_the_next_batch_could_meet(
+    admissions, make_key, ask, monkeypatch
+) -> None:
+    key = make_key()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pipeline, "_receive", Mock(side_effect=KeyboardInterrupt))
+        admissions.admit_batch([ask(key)])
+    [admission] = admissions.admit_batch([ask(key)])
+    assert isinstance(admission, Admission)
+    assert Hold.objects.count() == 1
+
+
+def test_a_text_that_cannot_be_sent_is_refused_before_anything_is_sent() -> None:
+    connection.ensure_connection()
+    with pytest.raises(UnicodeEncodeError):
+        pipeline.run(connection.connection, [("SELECT 1", ()), ("SELECT %s::text", ("a lone \ud800",))])
+    assert pipeline.run(connection.connection, [("SELECT %s::text LIKE 'a%%'", ("ab",))]) == [[(True,)]]
+
+
+def test_statements_and_results_larger_than_any_buffer_do_not_wait_for_each_other() -> None:
+    connection.ensure_connection()
+    texts = [letter * 10_000_000 for letter in "abc"]
+    found = pipeline.run(connection.connection, [("SELECT %s::text", (text,)) for text in texts])
+    assert [rows == [(text,)] for rows, text in zip(found, texts, strict=True)] == [True] * 3
+
+
+def test_what_the_server_has_never_done_is_no_outdated_plan() -> None:
+    connection.ensure_connection()
+    with pytest.raises(errors.FeatureNotSupported):
+        pipeline.run(connection.connection, [("SELECT count(*) FROM billing_limit FOR UPDATE", ())])
 
 
 def test_a_pooler_that_mixes_servers_up_is_noticed_and_nothing_is_held_twice(ledger, make_key, ask, caplog) -> None:
