@@ -85,7 +85,10 @@ class Cutter:
         server = socket.create_connection(("127.0.0.1", self._server_port))
         self._ends |= {client, server}
         with closing(client), closing(server), suppress(OSError):
-            self._relay(Pipe(client), Pipe(server))
+            try:
+                self._relay(Pipe(client), Pipe(server))
+            finally:
+                _hang_up(server)
         self._ends -= {client, server}
 
     def _relay(self, client: Pipe, server: Pipe) -> None:
@@ -140,3 +143,11 @@ class Cutter:
         self._place = None
         self.cuts += 1
         return True
+
+
+def _hang_up(server: socket.socket) -> None:
+    """Wait until the server has let go of what the connection had locked: its client comes back at once."""
+    server.settimeout(10)
+    server.shutdown(socket.SHUT_WR)
+    while server.recv(65536):
+        pass
