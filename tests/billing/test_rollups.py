@@ -233,3 +233,13 @@ def test_nothing_is_passed_over_that_an_open_transaction_may_still_add(write, mo
     run_at_once(settle_slowly, roll_up_meanwhile)
     assert [*added, rollups.roll_up()] == [0, 2]
     assert_rolled_up()
+
+
+@pytest.mark.skipif(DATABASE != "postgresql", reason="SQLite has no other transactions")
+@pytest.mark.parametrize(("kind", "holds_back"), [("client backend", True), ("autovacuum worker", False)])
+def test_a_vacuum_adds_nothing_and_is_not_waited_for(db, kind: str, holds_back: bool) -> None:
+    rows.execute(
+        "CREATE TEMP VIEW pg_stat_activity AS SELECT current_database() AS datname, 0 AS pid, 7 AS backend_xid, "
+        f"now() - interval '1 hour' AS xact_start, '{kind}' AS backend_type"
+    )
+    assert (rollups.read_horizon() < rows.read_clock() - timedelta(minutes=59)) == holds_back
