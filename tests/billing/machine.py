@@ -229,19 +229,18 @@ class Money(RuleBasedStateMachine):
     @contextmanager
     def locking(self, index: int | None) -> Iterator[None]:
         """Let somebody else have locked the wallet of one key."""
-        lock_limits = locks.lock_limits
+        read_limits = locks.read_limits
         wallet = (
             Limit.objects.get(kind="wallet", organization=self.keys[index].organization_id)
             if index is not None
             else None
         )
 
-        def leave_out(ids: Any, *, skip_locked: bool = False) -> dict[int, Any]:
-            found = lock_limits(ids, skip_locked=skip_locked)
-            return {id_: row for id_, row in found.items() if not wallet or id_ != wallet.pk}
+        def leave_out(found: rows.Rows) -> dict[int, Any]:
+            return {id_: row for id_, row in read_limits(found).items() if not wallet or id_ != wallet.pk}
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(locks, "lock_limits", leave_out)
+            patch.setattr(locks, "read_limits", leave_out)
             yield
 
     @rule(settlement=ended)
