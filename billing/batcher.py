@@ -24,15 +24,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 
 from billing.alarms import alarm
+from billing.jobs import Handler, Job, Late, tell
 from billing.requests import Deferred
-from billing.settles import Settlement
+from billing.settlements import Settlement
 from billing.trouble import classify
 
 MAX_BATCH = 64
@@ -55,10 +55,6 @@ DEFERRED_SECONDS = 0.01
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[..., Sequence[Any]]
-"""Takes items of one kind, ``is_replay`` and ``skip_locked``; returns a result for each, or DEFERRED."""
-Late = Callable[["asyncio.Future[Any]", Any], None]
-"""Takes the future of an item that nobody waits for any more, and the item's result."""
 Join = Callable[[Mapping[Handler, Sequence[Any]]], Mapping[Handler, Sequence[Any]] | None]
 """Takes the items of several handlers and runs them in one transaction; None for those that it does not join."""
 
@@ -69,28 +65,6 @@ class LedgerUnavailableError(Exception):
 
 class OverloadedError(Exception):
     """Too many requests wait for the ledger already."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One item on its way through a batcher, and whom to tell."""
-
-    handler: Handler
-    item: Any
-    patience: float | None
-    future: "asyncio.Future[Any] | None"
-    loop: asyncio.AbstractEventLoop
-    undo: Handler | None = None
-    late: Late | None = None
-    queued_at: float = field(default_factory=time.monotonic)
-    is_contended: bool = False
-    is_replay: bool = False
-    is_bare: bool = False
-    is_ended: bool = False
-
-    @property
-    def is_out_of_patience(self) -> bool:
-        return self.patience is not None and time.monotonic() - self.queued_at > self.patience
 
 
 class Batcher:
@@ -350,24 +324,4 @@ class Batcher:
         for loop in loops:
             mine = [result for result in results if result[0].loop is loop]
             with suppress(RuntimeError):  # the loop has closed: nobody waits
-                loop.call_soon_threadsafe(_tell, mine)
-
-
-def _tell(results: Sequence[tuple[Job, Any, Exception | None]]) -> None:
-    for job, result, error in results:
-        if job.future is None:
-            continue
-        if job.future.done():
-            if job.late and error is None:
-                _tell_late(job.late, job.future, result)
-        elif error:
-            job.future.set_exception(error)
-        else:
-            job.future.set_result(result)
-
-
-def _tell_late(late: Late, future: "asyncio.Future[Any]", result: Any) -> None:
-    try:
-        late(future, result)
-    except Exception as error:  # those behind it wait for their results
-        logger.exception("a late result is lost: %s", type(error).__name__)
+                loop.call_soon_threadsafe(tell, mine)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import audit
 from billing import money
 from billing.models import ExchangeRate
-from billing.settles import Tokens
+from billing.settlements import Tokens
 
 USD = "USD"
 MAX_RATE = 10**6

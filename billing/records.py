@@ -1,10 +1,8 @@
 """The rows that a settle inserts: a ledger entry where something is charged, and the usage record."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from billing.settles import Outcome, Settlement
+from billing.settlements import Outcome, Settlement
 
 ENTRY_COLUMNS = [
     "organization_id",
@@ -21,7 +19,7 @@ ENTRY_COLUMNS = [
 ]
 
 
-def entry_values(settlement: "Settlement", kind: str, amount: int, now: datetime) -> tuple[object, ...]:
+def entry_values(settlement: Settlement, kind: str, amount: int, now: datetime) -> tuple[object, ...]:
     key = settlement.admission.request.key
     return (
         key.organization_id,
@@ -78,7 +76,7 @@ RECORD_COLUMNS = [
 ]
 
 
-def record_values(settlement: "Settlement", outcome: "Outcome", now: datetime) -> tuple[object, ...]:
+def record_values(settlement: Settlement, outcome: Outcome, now: datetime) -> tuple[object, ...]:
     admission, counts = settlement.admission, settlement.tokens
     request, key = admission.request, admission.request.key
     return (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from billing import locks, rows, settles
 from billing.holds import Admissions
 from billing.requests import Decision, HoldRequest
-from billing.settles import Outcome, Settlement
+from billing.settlements import Outcome, Settlement
 
 
 def run_round(

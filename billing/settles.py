@@ -14,111 +14,20 @@ is unknown can be run again. A claimed Idempotency-Key ends with its hold.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, NamedTuple
 from uuid import UUID
 
-from billing import idempotency, locks, money, moves, rollups, rows
+from billing import idempotency, locks, moves, rollups, rows
 from billing.holds import insert_holds
 from billing.locks import HoldRow, LimitRow, Standings
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.records import ENTRY_COLUMNS, RECORD_COLUMNS, entry_values, record_values
-from billing.requests import DEFERRED, Admission, Deferred
+from billing.requests import DEFERRED, Deferred
+from billing.settlements import Outcome, Settlement
 
-MAX_TOKENS = 10**9
 State = Hold.State
 
 logger = logging.getLogger(__name__)
-
-
-class Tokens(NamedTuple):
-    """Counts of a request; ``cached`` are part of ``input``, ``reasoning`` of ``output``."""
-
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-    @classmethod
-    def clamped(cls, input: object, cached: object, output: object, reasoning: object) -> "Tokens":
-        """Return counts as a provider reported them, forced into 0…10⁹ and into each other."""
-        into, out = _clamp(input), _clamp(output)
-        return cls(into, min(_clamp(cached), into), out, min(_clamp(reasoning), out))
-
-
-def _clamp(count: object) -> int:
-    if isinstance(count, bool) or not isinstance(count, int):
-        return 0
-    return max(0, min(count, MAX_TOKENS))
-
-
-@dataclass(slots=True)
-class Settlement:
-    """How a request ended: what its record says beside the money."""
-
-    admission: Admission
-    tokens: Tokens
-    status: str
-    http_status: int
-    ended_by: str
-    count_source: str
-    total_ms: int
-    error_code: str = ""
-    finish_reason: str = ""
-    provider: str = ""
-    upstream: str = ""
-    upstream_model: str = ""
-    provider_request_id: str = ""
-    demo: bool = False
-    first_token_ms: int | None = None
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    cost: Decimal | None = None
-    cost_currency: str = ""
-    cost_nanos: int | None = None
-    is_sweep: bool = False
-    answer: bytes | None = None
-    """What an Idempotency-Key keeps, encrypted; None where it is too long."""
-
-    @property
-    def id(self) -> UUID:
-        return self.admission.request.id
-
-    @property
-    def actual(self) -> int:
-        """What the tokens cost, in nano-dollars."""
-        counts = self.tokens
-        return money.charge(counts.input, counts.cached, counts.output, self.admission.request.price.micros)
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the request got a whole answer."""
-        return self.status == UsageRecord.Status.COMPLETED and self.http_status == 200
-
-    def money_only(self) -> "Settlement":
-        """Return the same without anything that came from outside but the counts."""
-        return replace(
-            self,
-            error_code="",
-            finish_reason="",
-            upstream_model="",
-            provider_request_id="",
-            attempts=[],
-            first_token_ms=None,
-            cost=None,
-            cost_currency="",
-            cost_nanos=None,
-            answer=None,
-        )
-
-
-class Outcome(NamedTuple):
-    """What a settle came to, in nano-dollars."""
-
-    charge: int
-    uncollected: int
-    standings: Standings
 
 
 def settle_batch(

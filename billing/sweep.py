@@ -21,7 +21,8 @@ from billing.budgets import KeyLimits
 from billing.costs import CostRecord
 from billing.models import Heartbeat, Hold, Limit, UsageRecord
 from billing.requests import DEFERRED, Admission, Deferred, HoldRequest, PriceRecord
-from billing.settles import Outcome, Settlement, Tokens, settle_batch
+from billing.settlements import Outcome, Settlement, Tokens
+from billing.settles import settle_batch
 
 SILENT_SECONDS = 60
 SWEEP_BATCH = 100

@@ -10,12 +10,14 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from billing import sweep
-from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher, Handler, Late
+from billing.batcher import HOLD_PATIENCE_SECONDS, Batcher
 from billing.holds import Admissions
+from billing.jobs import Handler, Late
 from billing.refusals import Refused, write_refused
 from billing.requests import HoldRequest
 from billing.rounds import run_round
-from billing.settles import Settlement, settle_batch
+from billing.settlements import Settlement
+from billing.settles import settle_batch
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from billing.models import UsageRecord
 from billing.requests import Admission
-from billing.settles import Settlement, Tokens
+from billing.settlements import Settlement, Tokens
 from routing.call import Call
 from routing.dialects.base import Usage
 from routing.endings import Ending

@@ -23,7 +23,7 @@ from uuid import UUID
 from billing import idempotency, money
 from billing.idempotency import Recorded
 from billing.requests import Admission
-from billing.settles import Outcome, Settlement, Tokens
+from billing.settlements import Outcome, Settlement, Tokens
 from routing import dialects, sse
 from routing.admission import admit
 from routing.answers import budget_headers, describe_answer

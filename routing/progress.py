@@ -6,7 +6,7 @@ The usage record, the checkpoint of a running stream and the charge are all made
 import time
 from typing import Any
 
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from routing.call import Call
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage, clean_text

@@ -19,7 +19,7 @@ from django.conf import settings
 from accounts.reader import Reader
 from billing import money
 from billing.idempotency import Claim, Conflict, Kept, Recorded, read_answer
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from routing import cipher
 from routing.answers import budget_headers
 from routing.client import Client, Headers

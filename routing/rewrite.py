@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from billing import money
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from routing import sse
 from routing.dialects.answers import Reader
 from routing.dialects.base import Dialect, UpstreamFault, Usage

@@ -10,6 +10,8 @@ from typing import Any
 
 
 class Deadline:
+    """So many seconds for each of many futures, all of one loop."""
+
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()

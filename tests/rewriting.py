@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from routing import dialects
 from routing.rewrite import StreamRewriter, rewrite_answer, usage_object
 

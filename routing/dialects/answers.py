@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from routing.dialects.calls import ToolCalls, as_index, as_text
 from routing.dialects.faults import UpstreamFault, clean_text
 from routing.dialects.fences import FenceRemover, unfence

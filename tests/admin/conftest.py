@@ -10,7 +10,8 @@ from billing import ledger, pricing
 from billing.holds import Admissions
 from billing.models import UsageRecord
 from billing.requests import HoldRequest, PriceRecord
-from billing.settles import Settlement, Tokens, settle_batch
+from billing.settlements import Settlement, Tokens
+from billing.settles import settle_batch
 from routing.catalog.loader import load_catalog
 
 

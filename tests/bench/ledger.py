@@ -34,7 +34,7 @@ from billing.filters import ALL  # noqa: E402
 from billing.models import Limit  # noqa: E402
 from billing.money import NANOS  # noqa: E402
 from billing.requests import Admission, HoldRequest, PriceRecord  # noqa: E402
-from billing.settles import Settlement, Tokens  # noqa: E402
+from billing.settlements import Settlement, Tokens  # noqa: E402
 from billing.threads import LedgerThreads  # noqa: E402
 from tests.billing import bulk  # noqa: E402
 

@@ -18,7 +18,8 @@ from billing.holds import Admissions
 from billing.models import Limit, UsageRecord
 from billing.money import NANOS
 from billing.requests import Admission, HoldRequest, PriceRecord
-from billing.settles import Settlement, Tokens, settle_batch
+from billing.settlements import Settlement, Tokens
+from billing.settles import settle_batch
 from tests.billing import adding
 from tests.billing.clocks import set_clock
 

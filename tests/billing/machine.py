@@ -38,7 +38,8 @@ from billing.idempotency import Claim, Conflict
 from billing.ledger import LedgerError
 from billing.models import Hold, IdempotentAnswer, LedgerEntry, Limit, UsageRecord
 from billing.requests import Admission, Deferred, HoldRequest, PriceRecord
-from billing.settles import Settlement, Tokens, settle_batch
+from billing.settlements import Settlement, Tokens
+from billing.settles import settle_batch
 from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle
 

@@ -4,7 +4,8 @@ from billing import proof
 from billing.models import Hold, Limit
 from billing.money import NANOS
 from billing.requests import MIN_DEFAULT_OUTPUT, Admission, Refusal
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.clocks import set_clock
 from tests.billing.conftest import settle, wallet_of
 

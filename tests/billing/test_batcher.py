@@ -17,7 +17,8 @@ from billing.batcher import Batcher, LedgerUnavailableError
 from billing.holds import Admissions
 from billing.models import Hold, UsageRecord
 from billing.requests import Admission, HoldRequest
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -4,7 +4,8 @@ from accounts.models import APIKey, Organization
 from billing import budgets, proof, usage
 from billing.models import LedgerEntry, Limit, UsageRecord
 from billing.requests import Admission, Refusal
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 SPENT = Tokens(input=1000, output=1000)

@@ -9,7 +9,8 @@ from django.utils import timezone
 from billing import costs, rows, sweep
 from billing.costs import CostRecord, RateError, set_rate
 from billing.models import ExchangeRate, UsageRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle
 
 YUAN = CostRecord("CNY", (2_000_000, 500_000, 8_000_000), 140_000_000)

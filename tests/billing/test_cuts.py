@@ -15,7 +15,8 @@ from billing.batcher import Batcher
 from billing.holds import Admissions
 from billing.models import Hold, Limit, UsageRecord
 from billing.requests import Admission
-from billing.settles import Outcome, Tokens, settle_batch
+from billing.settlements import Outcome, Tokens
+from billing.settles import settle_batch
 from billing.threads import LedgerThreads, _write_checkpoints
 from tests.billing.conftest import run, run_mixed, settle, wallet_of
 from tests.cutter import Cutter

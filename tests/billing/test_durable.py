@@ -10,7 +10,8 @@ from django.db import connection, connections
 from billing.batcher import Batcher
 from billing.holds import Admissions
 from billing.requests import Admission
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import run, settle
 from tests.gateway.callers import eventually
 from tests.postgresql import IMMEDIATE, PostgreSQL

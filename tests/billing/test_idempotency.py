@@ -13,7 +13,8 @@ from billing.holds import Admissions
 from billing.idempotency import Claim, Conflict, Recorded
 from billing.models import Hold, IdempotentAnswer, LedgerEntry, UsageRecord
 from billing.requests import Admission, Refusal
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 CLAIM, OTHER_BODY = Claim("order-1", b"1" * 32), Claim("order-1", b"2" * 32)

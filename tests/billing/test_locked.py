@@ -17,7 +17,8 @@ from billing.batcher import MAX_BATCH, Batcher
 from billing.holds import Admissions
 from billing.models import Hold, Limit
 from billing.requests import DEFERRED, Admission, HoldRequest
-from billing.settles import Outcome, Settlement, Tokens, settle_batch
+from billing.settlements import Outcome, Settlement, Tokens
+from billing.settles import settle_batch
 from billing.threads import LedgerThreads, _write_checkpoints
 from tests.billing.conftest import settle, submit_together, wallet_of
 

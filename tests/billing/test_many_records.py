@@ -12,7 +12,7 @@ from accounts.models import APIKey
 from billing import batcher, proof, rows
 from billing.books import chunks, proofs, reconcile
 from billing.models import Limit
-from billing.settles import Tokens
+from billing.settlements import Tokens
 from billing.threads import LedgerThreads
 from tests.billing.bulk import CHARGE, empty, fill
 from tests.billing.conftest import settle

@@ -9,7 +9,8 @@ from django.utils import timezone
 from billing import ledgersums, proof
 from billing.models import Hold, LedgerEntry, LedgerSum, Limit, UsageRecord
 from billing.money import NANOS
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle
 
 

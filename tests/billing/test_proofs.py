@@ -12,7 +12,8 @@ from billing.books import proofs
 from billing.books.proofs import LATEST, NoBaseError, check_and_store
 from billing.holds import Admissions
 from billing.models import Hold, LedgerEntry, Limit, Proof, ProofSum, UsageRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

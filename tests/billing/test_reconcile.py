@@ -9,7 +9,8 @@ from billing.books import reconcile as module
 from billing.books.reconcile import reconcile
 from billing.holds import Admissions
 from billing.models import LedgerEntry, Limit, ReconcileRun, UsageRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle
 
 

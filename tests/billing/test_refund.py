@@ -6,7 +6,8 @@ from accounts.keys import build_record
 from billing import ledger
 from billing.models import LedgerEntry, Limit, UsageRecord
 from billing.money import NANOS
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import assert_proven, settle
 
 CHARGE = 1_000_000

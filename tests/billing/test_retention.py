@@ -8,7 +8,8 @@ import pytest
 from billing import alerts, proof, retention, rollups, rows, sweep
 from billing.models import Heartbeat, Hold, LedgerEntry, Mark, ModelSum, RefusalCount, RefusedRequest, UsageRecord
 from billing.money import NANOS
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle
 from tests.billing.test_alerts import spend
 

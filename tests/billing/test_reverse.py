@@ -6,7 +6,8 @@ from billing import ledger
 from billing.models import LedgerEntry
 from billing.money import NANOS
 from billing.requests import Admission
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import assert_proven, settle, wallet_of
 
 

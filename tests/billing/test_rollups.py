@@ -11,7 +11,8 @@ from django.db import connection, transaction
 
 from billing import retention, rollups, rows, sums, sweep
 from billing.models import Mark, Rollup, UsageRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.adding import NOON, add_up, place_of
 from tests.billing.conftest import settle
 from tests.services import DATABASE

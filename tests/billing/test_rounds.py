@@ -10,7 +10,8 @@ from billing import proof, threads
 from billing.models import Hold, LedgerEntry, UsageRecord
 from billing.requests import Admission, Refusal
 from billing.rounds import run_round
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from billing.threads import LedgerThreads
 from tests.billing.conftest import run, run_mixed, settle, wallet_of
 

@@ -11,7 +11,8 @@ from billing import pricing, proof
 from billing.holds import Admissions
 from billing.models import Hold, LedgerEntry, Limit, UsageRecord
 from billing.requests import PriceRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from billing import proof, sweep
 from billing.models import Heartbeat, Hold, LedgerEntry, UsageRecord
-from billing.settles import Tokens, settle_batch
+from billing.settlements import Tokens
+from billing.settles import settle_batch
 from tests.billing.conftest import settle, wallet_of
 
 
